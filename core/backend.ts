@@ -1,0 +1,103 @@
+// The contract of a backend: something that runs models, as a pool of endpoints.
+
+import type { ZodType } from "zod";
+import type { Call } from "./call.ts";
+import type { Env } from "./env.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Catalog, ModelMetadata, ModelStatus } from "./model.ts";
+import type { Service } from "./service.ts";
+
+/** A permit to use one slot; given back exactly once, with what came of it. */
+export interface Lease {
+  release(outcome: Outcome): void;
+}
+
+/** How much an endpoint can take at once, shared by all models on it. */
+export interface Slots {
+  /** How many runs could start now without waiting. */
+  readonly free: number;
+  /**
+   * Waits for a slot; `rows` is the size of what will run in it.
+   *
+   * @throws InferError overloaded when too many wait already, or the call's abort reason
+   */
+  take(rows: number, call: Call): Promise<Lease>;
+  /** Calls back whenever a slot has become free; the answer stops that. */
+  onFree(listener: () => void): () => void;
+}
+
+/** One server, or one pool of local workers. */
+export interface Endpoint {
+  /** `backend/address`: unique in the process. */
+  readonly id: string;
+  readonly zone: string | undefined;
+  readonly weight: number;
+  /** Runs the model named by the request: its name and version *there*. Fails fast when it cannot take it now. */
+  readonly infer: Service;
+  readonly slots: Slots;
+  /** Whether the endpoint should be given work now. */
+  available(): boolean;
+  /** Whether it can answer for the model, and for that version when one is named. */
+  ready(model: BackendModel, signal: AbortSignal): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A model as the backend knows it; the newest version when none is named. */
+export interface BackendModel {
+  readonly name: string;
+  readonly version?: string;
+}
+
+/** The endpoints of a backend as they come and go. */
+export interface Pool {
+  list(): readonly Endpoint[];
+  onChange(listener: () => void): () => void;
+}
+
+export interface Backend {
+  readonly name: string;
+  readonly kind: string;
+  readonly catalog: Catalog;
+  readonly endpoints: Pool;
+  /** @throws InferError not-found for a model or version that is not there, unavailable when nobody can tell now */
+  metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
+  readonly control?: ControlPlane;
+  /** Lets what runs finish, then lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** What an operator may do with a backend's models; each is there only where the backend can do it. */
+export interface ControlPlane {
+  list?(signal: AbortSignal): Promise<readonly ModelStatus[]>;
+  load?(model: string, signal: AbortSignal): Promise<void>;
+  unload?(model: string, signal: AbortSignal): Promise<void>;
+  /** The model's configuration as the backend's own JSON. */
+  config?(model: BackendModel, signal: AbortSignal): Promise<unknown>;
+  statistics?(model: BackendModel, signal: AbortSignal): Promise<unknown>;
+}
+
+/** What a backend is given when it is opened. */
+export interface BackendContext {
+  readonly name: string;
+  readonly env: Env;
+  /** The folder that relative paths in the config start from. */
+  readonly baseDir: string;
+}
+
+/** A kind of backend: one file and one line in `backends/registry.ts`. */
+export interface BackendKind<Options = unknown> {
+  /** The word after `kind:` in the config. */
+  readonly kind: string;
+  /** The options beside `kind:`, each with a description for the JSON Schema. */
+  readonly options: ZodType<Options>;
+  /**
+   * Opens the backend. It resolves as soon as calls may be sent to it; models may still be loading. A server that is
+   * absent is no error: its models are not ready.
+   */
+  open(options: Options, context: BackendContext): Promise<Backend>;
+}
+
+/** A pool that never changes. */
+export function fixedPool(endpoints: readonly Endpoint[]): Pool {
+  return { list: () => endpoints, onChange: () => () => {} };
+}

@@ -1,0 +1,28 @@
+// What a part may ask of the world: the time, chance, a place to say what happened, a log. Tests bring their own.
+
+import type { Event } from "./event.ts";
+
+export interface Clock {
+  /** Monotonic milliseconds, for deadlines and durations. */
+  now(): number;
+  /** Milliseconds since the epoch, for people. */
+  wall(): number;
+  /** Calls back once after `ms`; the answer takes the timer back. A timer never keeps the process alive. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface Env {
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  random(): number;
+  /** Says what happened; `gateway/metrics.ts` alone decides how it is counted. Never throws. */
+  emit(event: Event): void;
+  readonly log: Log;
+}

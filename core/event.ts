@@ -1,0 +1,52 @@
+// What may happen, as one closed union: policies and backends say it, `gateway/metrics.ts` alone decides how it counts.
+
+import type { Code, Origin } from "./error.ts";
+
+/** Labels come from the config (model, version, backend), never from a request. Times are milliseconds. */
+export type Event =
+  | {
+      readonly type: "request-done";
+      /** The logical model's name; undefined when no such model is configured. */
+      readonly model: string | undefined;
+      readonly version: string | undefined;
+      readonly backend: string | undefined;
+      readonly protocol: string;
+      readonly code: "ok" | Code;
+      readonly origin: Origin | undefined;
+      readonly tookMs: number;
+    }
+  | {
+      readonly type: "run-done";
+      readonly backend: string;
+      readonly model: string;
+      readonly version: string;
+      /** Waiting for a worker. */
+      readonly queuedMs: number;
+      /** Inside the model. */
+      readonly ranMs: number;
+    }
+  | { readonly type: "queue-full"; readonly backend: string; readonly model: string }
+  | {
+      readonly type: "worker-started" | "worker-ready";
+      readonly backend: string;
+      readonly worker: number;
+    }
+  | {
+      readonly type: "worker-lost";
+      readonly backend: string;
+      readonly worker: number;
+      readonly reason: "exited" | "crashed" | "run-timeout" | "start-failed";
+    }
+  | {
+      readonly type: "model-state";
+      readonly backend: string;
+      readonly model: string;
+      readonly version: string;
+      readonly state: ModelState;
+      readonly reason: string | undefined;
+    }
+  /** A run whose caller had gone before it ended: work that could not be aborted. */
+  | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
+
+/** The states of a model's version in a repository. Source: Triton's model repository extension. */
+export type ModelState = "loading" | "ready" | "unloading" | "unavailable";

@@ -1,0 +1,61 @@
+// What is known about a model: its signature, its versions and their states.
+
+import type { ModelState } from "./event.ts";
+import type { Datatype } from "./tensor.ts";
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Sizes of the dimensions; -1 where any size is taken. */
+  readonly shape: readonly number[];
+  /** The model has a default for this input: it may be left out. */
+  readonly optional?: boolean;
+}
+
+export interface ModelMetadata {
+  readonly name: string;
+  readonly version: string;
+  /** Every version that can be asked for now, oldest first. */
+  readonly versions: readonly string[];
+  /** Triton's words: `onnxruntime_onnx`, `tensorflow_savedmodel` ... */
+  readonly platform: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** The dimension along which rows may be joined (0), or absent where there is none. */
+  readonly batchDim?: 0;
+  /** The model keeps state between requests of a sequence. */
+  readonly stateful: boolean;
+  /** A hash of what the model is made of, where it can be known: equal artifacts give equal answers. */
+  readonly artifact?: string;
+}
+
+export interface ModelStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly state: ModelState;
+  /** Why it is not ready, in words for the operator. */
+  readonly reason?: string;
+}
+
+/** The models that a backend has now: a live view, cheap to read on every request. */
+export interface Catalog {
+  /** Every version known, ready or not, by model name and then from old to new. */
+  list(): readonly ModelStatus[];
+  /** The ready versions of a model, from old to new; undefined for a model that the backend does not know. */
+  ready(model: string): readonly string[] | undefined;
+  /** The version behind a label, where the backend's own repository declares labels. */
+  label(model: string, label: string): string | undefined;
+  onChange(listener: () => void): () => void;
+}
+
+/** Orders versions: numbers by value, then everything else by its text. */
+export function compareVersions(a: string, b: string): number {
+  const numeric = /^\d+$/;
+  if (numeric.test(a) && numeric.test(b)) {
+    const [x, y] = [BigInt(a), BigInt(b)];
+    return x < y ? -1 : x > y ? 1 : 0;
+  }
+  if (numeric.test(a)) return -1;
+  if (numeric.test(b)) return 1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}

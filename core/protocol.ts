@@ -1,0 +1,103 @@
+// The contract of a front protocol: a table of routes over pure codecs, served by whoever owns the listener.
+
+import type { ControlPlane } from "./backend.ts";
+import type { CallInit } from "./call.ts";
+import type { Env } from "./env.ts";
+import type { ModelMetadata } from "./model.ts";
+import type { ModelRef } from "./request.ts";
+import type { Service } from "./service.ts";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+
+/** A request as it came off the wire, whichever server took it. */
+export interface WireRequest {
+  readonly method: string;
+  /** The path without its query, as sent. */
+  readonly path: string;
+  /** The path's named parts, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly peer: string;
+  /** When the request's head was read, on the monotonic clock, in milliseconds. */
+  readonly arrivedAt: number;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+  /** The caller's id and trace context, taken from its headers or made by the server. */
+  readonly id: string;
+  readonly traceparent: string;
+  /** Whole, decompressed and within the limits; or its parts as they come, for routes that ask for a stream. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+}
+
+export interface WireReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** One buffer, several to be written one after the other, or parts pulled only as the socket drains. */
+  readonly body: Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
+  trailers?(): Readonly<Record<string, string>>;
+}
+
+export interface Route {
+  readonly method: Method;
+  /** `/v2/models/:model/infer`: a `:name` takes one path segment. */
+  readonly path: string;
+  /** How the body is wanted; `whole` when absent. */
+  readonly body?: "whole" | "stream";
+  handle(wire: WireRequest, planes: Planes): Promise<WireReply>;
+}
+
+export interface Protocol {
+  /** The label in metrics, logs and traces. */
+  readonly name: string;
+  readonly listener: "http" | "grpc";
+  readonly routes: readonly Route[];
+  /** Every path under one of these belongs to the protocol, so that its unknown paths get its own error shape. */
+  readonly prefixes: readonly string[];
+  /** An error in the protocol's own shape; the one place where a code becomes a status. */
+  fail(error: unknown): WireReply;
+}
+
+export interface ServerMetadata {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What a protocol needs of the gateway to answer inference. */
+export interface DataPlane {
+  readonly infer: Service;
+  /** @throws InferError not-found for an unknown model, version or label; unavailable when nobody can tell now */
+  signature(model: ModelRef, signal: AbortSignal): Promise<ModelMetadata>;
+  /** @throws InferError not-found for an unknown model */
+  ready(model: ModelRef, signal: AbortSignal): Promise<boolean>;
+  live(): boolean;
+  /** What `readiness` in the config asks for. */
+  serverReady(): boolean;
+  models(): readonly string[];
+  serverMetadata(): ServerMetadata;
+}
+
+export interface Planes {
+  readonly data: DataPlane;
+  readonly control: ControlPlane;
+  readonly env: Env;
+  /** The caller's tenant, where the config declares a trusted source of it. */
+  tenant(headers: ReadonlyMap<string, string>): string | undefined;
+}
+
+/** The part of a call that every front fills in the same way from what came off the wire. */
+export function callInit(wire: WireRequest, planes: Planes, protocol: string): CallInit {
+  const tenant = planes.tenant(wire.headers);
+  return {
+    id: wire.id,
+    traceparent: wire.traceparent,
+    clock: planes.env.clock,
+    protocol,
+    peer: wire.peer,
+    headers: wire.headers,
+    query: wire.query,
+    startedAt: wire.arrivedAt,
+    signal: wire.signal,
+    ...(tenant === undefined ? {} : { tenant }),
+  };
+}

@@ -1,0 +1,40 @@
+// What was decided about one call, and what it came to: read by explain, the log line and the metrics.
+
+/** One decision, in the policy's own words: `{policy: "canary", said: "next 5% bucket 312 < 500"}`. */
+export interface Decision {
+  readonly policy: string;
+  readonly said: string;
+}
+
+/** Facts about one caller's way; they never enter an InferResponse, which callers may share. */
+export interface Facts {
+  version?: string;
+  backend?: string;
+  endpoint?: string;
+  /** Time spent waiting for a slot, in milliseconds. */
+  queuedMs?: number;
+  /** Time spent in the model itself, in milliseconds, where the backend tells it. */
+  ranMs?: number;
+}
+
+export interface DecisionTrace {
+  readonly decisions: readonly Decision[];
+  readonly facts: Readonly<Facts>;
+  decide(policy: string, said: string): void;
+  learn(facts: Facts): void;
+}
+
+export function openTrace(): DecisionTrace {
+  const decisions: Decision[] = [];
+  const facts: Facts = {};
+  return {
+    decisions,
+    facts,
+    decide(policy, said) {
+      decisions.push({ policy, said });
+    },
+    learn(learned) {
+      Object.assign(facts, learned);
+    },
+  };
+}
