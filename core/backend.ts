@@ -3,8 +3,8 @@
 import type { ZodType } from "zod";
 import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { Outcome } from "./outcome.ts";
 import type { Catalog, ModelMetadata, ModelStatus } from "./model.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Service } from "./service.ts";
 
 /** A permit to use one slot; given back exactly once, with what came of it. */
@@ -82,6 +82,12 @@ export interface BackendContext {
   readonly env: Env;
   /** The folder that relative paths in the config start from. */
   readonly baseDir: string;
+  /**
+   * The value of a YAML text, for kinds that keep settings beside their models; the parser's one door is elsewhere.
+   *
+   * @throws Error saying what is wrong and on which line
+   */
+  parseYaml(text: string): unknown;
 }
 
 /** A kind of backend: one file and one line in `backends/registry.ts`. */
