@@ -36,6 +36,8 @@ export interface WireReply {
   /** One buffer, several to be written one after the other, or parts pulled only as the socket drains. */
   readonly body: Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   trailers?(): Readonly<Record<string, string>>;
+  /** What the request's line in the log says beside status and time: model, version, code ... never tensor data. */
+  readonly about?: Readonly<Record<string, unknown>>;
 }
 
 export interface Route {
@@ -77,10 +79,27 @@ export interface DataPlane {
   serverMetadata(): ServerMetadata;
 }
 
+/**
+ * Runs codec work that stops now and then (a generator that yields about every millisecond) so that the event loop is
+ * never held. `small` work is done at once.
+ */
+export type RunSliced = <T>(
+  work: Generator<void, T, void>,
+  options: { readonly small: boolean; readonly signal: AbortSignal },
+) => T | Promise<T>;
+
+/** The limits that a decoder keeps to; from `limits` in the config. */
+export interface DecodeLimits {
+  readonly maxInputs: number;
+  readonly maxNesting: number;
+}
+
 export interface Planes {
   readonly data: DataPlane;
   readonly control: ControlPlane;
   readonly env: Env;
+  readonly run: RunSliced;
+  readonly limits: DecodeLimits;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
 }

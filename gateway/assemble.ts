@@ -1,0 +1,83 @@
+// Builds the tree of services that a config describes: all of it, or nothing.
+
+import type { Backend, ControlPlane } from "../core/backend.ts";
+import type { Env } from "../core/env.ts";
+import type { Planes } from "../core/protocol.ts";
+import type { Config } from "../config/schema.ts";
+import { parseYaml } from "../config/load.ts";
+import { canonical, openParts, type Parts } from "./parts.ts";
+import { openPlane } from "./plane.ts";
+import { openSlicer } from "./slicer.ts";
+import { serverMetadata } from "./version.ts";
+
+/** One config in force. Requests finish on the assembly that they began with. */
+export interface Assembly {
+  readonly config: Config;
+  readonly planes: Planes;
+  readonly backends: readonly Backend[];
+  /** Lets go of all that no newer assembly uses. */
+  close(): Promise<void>;
+}
+
+
+const partsOf = new WeakMap<Assembly, Parts>();
+
+/**
+ * Opens everything that the config names, or closes what it had opened and throws. Parts that are the same in
+ * `previous` are handed over as they are, with their connections, sessions and statistics.
+ *
+ * @throws InferError invalid-argument when the config makes no sense (a model name in two backends), or what a
+ *   backend's `open` throws
+ */
+export async function assemble(config: Config, env: Env, previous?: Assembly): Promise<Assembly> {
+  const parts = openParts(previous === undefined ? undefined : partsOf.get(previous));
+  try {
+    const backends: Backend[] = [];
+    for (const { name, kind, options } of config.backends) {
+      const key = canonical(["backend", name, kind.kind, options, config.baseDir]);
+      backends.push(
+        await parts.use(key, () => kind.open(options, { name, env, baseDir: config.baseDir, parseYaml })),
+      );
+    }
+    const plane = openPlane({
+      backends,
+      models: config.models,
+      timeoutMs: config.timeoutMs,
+      readiness: config.readiness,
+      server: serverMetadata(),
+      env,
+    });
+    const planes: Planes = {
+      data: plane,
+      control: controlOf(backends),
+      env,
+      run: previous?.planes.run ?? openSlicer(env.clock),
+      limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
+      tenant: tenantOf(config),
+    };
+    const assembly: Assembly = {
+      config,
+      planes,
+      backends,
+      async close() {
+        plane.close();
+        await parts.close();
+      },
+    };
+    partsOf.set(assembly, parts);
+    return assembly;
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
+
+function controlOf(backends: readonly Backend[]): ControlPlane {
+  return { list: async () => backends.flatMap((backend) => backend.catalog.list()) };
+}
+
+function tenantOf(config: Config): Planes["tenant"] {
+  const { tenant } = config;
+  if (tenant === undefined) return () => undefined;
+  return (headers) => headers.get(tenant.header);
+}

@@ -1,0 +1,135 @@
+// Reads a request's body whole: within its limits, counted against the budget, decompressed.
+
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { createGunzip, createInflate } from "node:zlib";
+import { InferError, invalid } from "../core/error.ts";
+import type { Holding } from "./budget.ts";
+
+export interface BodyLimits {
+  /** The largest body, as sent and again after decompression, in bytes. */
+  readonly maxBytes: number;
+}
+
+/** What a client may send as Content-Encoding, for the answer to one it may not. */
+export const REQUEST_ENCODINGS = "gzip, deflate";
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The body as one buffer. A body that says it is too large is refused before any of it is kept.
+ *
+ * @throws InferError too-large, overloaded (the budget), invalid-argument (damaged compression), unsupported (an
+ *   unknown Content-Encoding), cancelled (the client left in mid-body)
+ */
+export async function readBody(request: IncomingMessage, limits: BodyLimits, holding: Holding): Promise<Uint8Array> {
+  const declared = declaredLength(request);
+  if (declared === 0) return EMPTY;
+  if (declared !== undefined && declared > limits.maxBytes) throw tooLarge(declared, limits.maxBytes);
+  const inflate = decompressor(request.headers["content-encoding"]);
+  if (inflate === undefined) return collect(request, { declared, limits, holding });
+  // the compressed bytes are bounded by their own Content-Length or by what comes out of them; errors of the source
+  // must reach the end of the pipe, which pipe() alone does not see to
+  request.once("close", () => {
+    if (!request.complete) inflate.destroy(gone());
+  });
+  request.pipe(inflate);
+  try {
+    return await collect(inflate, { declared: undefined, limits, holding });
+  } catch (error) {
+    request.unpipe(inflate);
+    inflate.destroy();
+    if (error instanceof InferError) throw error;
+    throw invalid(`the body is not valid ${request.headers["content-encoding"]}: ${(error as Error).message}`);
+  }
+}
+
+function declaredLength(request: IncomingMessage): number | undefined {
+  const header = request.headers["content-length"];
+  if (header !== undefined) return Number(header);
+  return request.headers["transfer-encoding"] === undefined ? 0 : undefined;
+}
+
+function decompressor(encoding: string | undefined): ReturnType<typeof createGunzip> | undefined {
+  if (encoding === undefined) return undefined;
+  switch (encoding.trim().toLowerCase()) {
+    case "":
+    case "identity":
+      return undefined;
+    case "gzip":
+    case "x-gzip":
+      return createGunzip();
+    case "deflate":
+      return createInflate();
+    default:
+      throw new InferError("unsupported", `content-encoding: expected gzip, deflate or identity, got "${encoding}"`);
+  }
+}
+
+interface CollectOptions {
+  readonly declared: number | undefined;
+  readonly limits: BodyLimits;
+  readonly holding: Holding;
+}
+
+function collect(source: Readable, options: CollectOptions): Promise<Uint8Array> {
+  const { declared, limits, holding } = options;
+  return new Promise((resolve, reject) => {
+    let whole: Buffer | undefined;
+    let chunks: Buffer[] = [];
+    let got = 0;
+    let settled = false;
+    const fail = (error: unknown) => {
+      if (settled) return;
+      settled = true;
+      chunks = [];
+      whole = undefined;
+      source.off("data", onData);
+      source.resume();
+      reject(error);
+    };
+    const onData = (chunk: Buffer) => {
+      try {
+        got += chunk.byteLength;
+        if (got > limits.maxBytes) throw tooLarge(got, limits.maxBytes);
+        if (declared === undefined) {
+          holding.grow(chunk.byteLength);
+          chunks.push(chunk);
+          return;
+        }
+        // the common small body arrives in one piece and is used as it lies
+        if (chunk.byteLength === declared) {
+          chunks.push(chunk);
+          return;
+        }
+        whole ??= Buffer.allocUnsafeSlow(declared);
+        whole.set(chunk, got - chunk.byteLength);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    try {
+      if (declared !== undefined) holding.grow(declared);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    source.on("data", onData);
+    source.once("end", () => {
+      if (settled) return;
+      settled = true;
+      if (whole !== undefined) resolve(whole);
+      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, got));
+    });
+    source.once("error", (error: NodeJS.ErrnoException) => fail(error.code === "ECONNRESET" ? gone() : error));
+    source.once("close", () => fail(gone()));
+  });
+}
+
+function tooLarge(bytes: number, maxBytes: number): InferError {
+  return new InferError("too-large", `body: expected at most ${maxBytes} bytes, got ${bytes} or more`);
+}
+
+function gone(): InferError {
+  return new InferError("cancelled", "the client left before its body was whole");
+}

@@ -1,0 +1,52 @@
+// The budget for all bytes of requests in flight, so that many large bodies are refused before they fill the memory.
+
+import { InferError } from "../core/error.ts";
+
+export interface Budget {
+  readonly usedBytes: number;
+  readonly maxBytes: number;
+  /**
+   * A holding of no bytes yet, to be grown as bytes come and released once.
+   */
+  open(): Holding;
+}
+
+export interface Holding {
+  /** @throws InferError overloaded when the bytes do not fit beside what others hold */
+  grow(bytes: number): void;
+  /** Gives everything back; more calls do nothing. */
+  release(): void;
+}
+
+export function openBudget(maxBytes: number): Budget {
+  let used = 0;
+  return {
+    get usedBytes() {
+      return used;
+    },
+    maxBytes,
+    open() {
+      let held = 0;
+      let released = false;
+      return {
+        grow(bytes) {
+          if (used + bytes > maxBytes) {
+            throw new InferError(
+              "overloaded",
+              `the gateway holds ${used} of at most ${maxBytes} bytes of requests, ${bytes} more do not fit`,
+              { retryAfterMs: 1000 },
+            );
+          }
+          if (released) return;
+          used += bytes;
+          held += bytes;
+        },
+        release() {
+          released = true;
+          used -= held;
+          held = 0;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,156 @@
+// The life of a gateway: opens the listeners over an assembly, drains and stops.
+
+import type { ModelStatus } from "../core/model.ts";
+import type { Config } from "../config/schema.ts";
+import { assemble, type Assembly } from "./assemble.ts";
+import { openBudget } from "./budget.ts";
+import { memoryBytes, systemClock, systemEnv } from "./env.ts";
+import { type Address, type HttpServer, openHttp } from "./http.ts";
+import { openLog, type ProcessLog } from "./log.ts";
+import { openMetrics } from "./metrics.ts";
+import { adminProtocol } from "./protocols/admin.ts";
+import { protocols } from "./protocols/registry.ts";
+
+export interface ServeOptions {
+  readonly config: Config;
+  /** The process's log; one that says nothing when absent. */
+  readonly log?: ProcessLog;
+}
+
+/** A gateway that serves. */
+export interface Running {
+  readonly config: Config;
+  /** Where it listens: the real ports where 0 was asked for. */
+  readonly addresses: { readonly http?: Address; readonly admin?: Address };
+  /** Every version of every model that the backends know, with its state. */
+  models(): readonly ModelStatus[];
+  /** Resolves when every model that was there at the start is either ready or known not to be. */
+  settled(): Promise<void>;
+  /**
+   * Not ready at once; goes on accepting for `drainDelayMs` while every answer asks its client to go elsewhere; then
+   * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything.
+   */
+  stop(options?: { readonly drainDelayMs?: number }): Promise<void>;
+}
+
+/** @throws InferError when a listener cannot be opened or the config makes no sense; nothing is left open then */
+export async function serve(options: ServeOptions): Promise<Running> {
+  const { config } = options;
+  const log = options.log ?? openLog({ level: "silent", pretty: false });
+  const open: Listeners = { fronts: [] };
+  const budget = openBudget(inFlightBytes(config));
+  const metrics = openMetrics({
+    inFlightBytes: () => budget.usedBytes,
+    inFlightRequests: () => open.fronts.reduce((sum, one) => sum + one.inFlight, 0),
+  });
+  const env = systemEnv({ log, emit: metrics.count });
+  const state: State = { phase: "starting" };
+  const assembly = await assemble(config, env);
+  try {
+    const common = { planes: () => assembly.planes, limits: config.limits, budget, env };
+    const { http, admin } = config.listen;
+    if (admin !== undefined) {
+      const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) })];
+      open.admin = await openHttp({ name: "admin", address: admin, protocols: table, ...common });
+    }
+    if (http !== undefined) {
+      const table = protocols.filter((protocol) => protocol.listener === "http");
+      open.fronts.push(await openHttp({ name: "http", address: http, protocols: table, ...common }));
+    }
+    state.phase = "serving";
+    return running({ config, assembly, open, state, log });
+  } catch (error) {
+    await closeAll([...open.fronts, ...(open.admin === undefined ? [] : [open.admin])], 0);
+    await assembly.close();
+    throw error;
+  }
+}
+
+/** The listeners that are open: those for clients, and the operator's. */
+interface Listeners {
+  readonly fronts: HttpServer[];
+  admin?: HttpServer;
+}
+
+interface State {
+  phase: "starting" | "serving" | "draining" | "stopped";
+}
+
+function readiness(state: State): { readonly ready: boolean; readonly why: string } {
+  return { ready: state.phase === "serving", why: state.phase === "serving" ? "ok" : state.phase };
+}
+
+interface Life {
+  readonly config: Config;
+  readonly assembly: Assembly;
+  readonly open: Listeners;
+  readonly state: State;
+  readonly log: ProcessLog;
+}
+
+function running(life: Life): Running {
+  const { config, assembly, open, log } = life;
+  const [http] = open.fronts;
+  const list = () => assembly.backends.flatMap((backend) => backend.catalog.list());
+  let stopped: Promise<void> | undefined;
+  return {
+    config,
+    addresses: {
+      ...(http === undefined ? {} : { http: http.address }),
+      ...(open.admin === undefined ? {} : { admin: open.admin.address }),
+    },
+    models: list,
+    settled: () => settled(assembly),
+    stop(options = {}) {
+      stopped ??= stop(life, options.drainDelayMs ?? config.drainDelayMs ?? 0).finally(() => log.flush());
+      return stopped;
+    },
+  };
+}
+
+async function stop(life: Life, drainDelayMs: number): Promise<void> {
+  const { config, assembly, open, state, log } = life;
+  state.phase = "draining";
+  for (const front of open.fronts) front.drain();
+  log.info({ drainDelayMs }, "draining: still accepting while load balancers notice");
+  await delay(drainDelayMs);
+  await closeAll(open.fronts, config.drainLimitMs);
+  await assembly.close();
+  // last, so that /readyz says 503 to the end
+  await open.admin?.close(config.drainLimitMs);
+  state.phase = "stopped";
+  log.info({}, "stopped");
+}
+
+async function closeAll(listeners: readonly HttpServer[], limitMs: number): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close(limitMs)));
+}
+
+function delay(ms: number): Promise<void> {
+  if (ms <= 0) return Promise.resolve();
+  return new Promise((resolve) => systemClock.after(ms, resolve));
+}
+
+function settled(assembly: Assembly): Promise<void> {
+  const isSettled = () =>
+    assembly.backends.every((backend) => backend.catalog.list().every((status) => status.state !== "loading"));
+  return new Promise((resolve) => {
+    if (isSettled()) {
+      resolve();
+      return;
+    }
+    const stops = assembly.backends.map((backend) =>
+      backend.catalog.onChange(() => {
+        if (!isSettled()) return;
+        for (const stopListening of stops) stopListening();
+        resolve();
+      }),
+    );
+  });
+}
+
+function inFlightBytes(config: Config): number {
+  const { inFlight } = config.limits;
+  return "bytes" in inFlight ? inFlight.bytes : Math.floor(memoryBytes() * inFlight.fraction);
+}
+

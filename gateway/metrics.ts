@@ -1,0 +1,157 @@
+// How what happens is counted: the one door to prom-client and the one place that turns events into series.
+
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Event } from "../core/event.ts";
+
+export interface Metrics {
+  /** Never throws. */
+  count(event: Event): void;
+  /** The text exposition, and its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface Gauges {
+  /** Bytes of requests held now. */
+  inFlightBytes(): number;
+  inFlightRequests(): number;
+}
+
+/** Seconds: from 100 us to 10 s, about three buckets to the decade's half, which is where inference times lie. */
+const SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+export function openMetrics(gauges: Gauges): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const requests = new Counter({
+    name: "sluice_requests_total",
+    help: "Inference requests by what they came to; code is ok or the kind of error, origin whose fault it was.",
+    labelNames: ["model", "version", "backend", "protocol", "code", "origin"],
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: "sluice_request_duration_seconds",
+    help: "From the request's head read to its answer known.",
+    labelNames: ["model", "version", "backend", "protocol"],
+    buckets: SECONDS,
+    registers,
+  });
+  const queueSeconds = new Histogram({
+    name: "sluice_queue_duration_seconds",
+    help: "Waiting for a worker.",
+    labelNames: ["backend", "model", "version"],
+    buckets: SECONDS,
+    registers,
+  });
+  const runSeconds = new Histogram({
+    name: "sluice_run_duration_seconds",
+    help: "Inside the model.",
+    labelNames: ["backend", "model", "version"],
+    buckets: SECONDS,
+    registers,
+  });
+  const queueFull = new Counter({
+    name: "sluice_queue_full_total",
+    help: "Requests refused because the model's queue was full.",
+    labelNames: ["backend", "model"],
+    registers,
+  });
+  const workersReady = new Gauge({
+    name: "sluice_workers_ready",
+    help: "Local workers that can run models now.",
+    labelNames: ["backend"],
+    registers,
+  });
+  const workersLost = new Counter({
+    name: "sluice_workers_lost_total",
+    help: "Local workers lost, by reason.",
+    labelNames: ["backend", "reason"],
+    registers,
+  });
+  const modelReady = new Gauge({
+    name: "sluice_model_ready",
+    help: "1 when the version of the model can be asked, 0 when it is known but cannot.",
+    labelNames: ["backend", "model", "version"],
+    registers,
+  });
+  const wasted = new Counter({
+    name: "sluice_wasted_run_seconds_total",
+    help: "Time of runs whose caller had gone before they ended.",
+    labelNames: ["backend", "model"],
+    registers,
+  });
+  new Gauge({
+    name: "sluice_in_flight_bytes",
+    help: "Bytes of request bodies held now.",
+    registers,
+    collect() {
+      this.set(gauges.inFlightBytes());
+    },
+  });
+  new Gauge({
+    name: "sluice_in_flight_requests",
+    help: "Requests that have no whole answer yet.",
+    registers,
+    collect() {
+      this.set(gauges.inFlightRequests());
+    },
+  });
+  const ready = new Map<string, Set<number>>();
+  const setWorker = (event: Extract<Event, { worker: number }>) => {
+    const workers = ready.get(event.backend) ?? new Set<number>();
+    ready.set(event.backend, workers);
+    if (event.type === "worker-ready") workers.add(event.worker);
+    else workers.delete(event.worker);
+    workersReady.set({ backend: event.backend }, workers.size);
+  };
+  const count = (event: Event): void => {
+    switch (event.type) {
+      case "request-done": {
+        const { protocol, code } = event;
+        const where = {
+          model: event.model ?? "",
+          version: event.version ?? "",
+          backend: event.backend ?? "",
+          protocol,
+        };
+        requests.inc({ ...where, code, origin: event.origin ?? "" });
+        requestSeconds.observe(where, event.tookMs / 1000);
+        return;
+      }
+      case "run-done": {
+        const where = { backend: event.backend, model: event.model, version: event.version };
+        queueSeconds.observe(where, event.queuedMs / 1000);
+        runSeconds.observe(where, event.ranMs / 1000);
+        return;
+      }
+      case "queue-full":
+        queueFull.inc({ backend: event.backend, model: event.model });
+        return;
+      case "worker-started":
+      case "worker-ready":
+        setWorker(event);
+        return;
+      case "worker-lost":
+        setWorker(event);
+        workersLost.inc({ backend: event.backend, reason: event.reason });
+        return;
+      case "model-state": {
+        const where = { backend: event.backend, model: event.model, version: event.version };
+        if (event.state === "unloading") modelReady.remove(where);
+        else modelReady.set(where, event.state === "ready" ? 1 : 0);
+        return;
+      }
+      case "wasted":
+        wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);
+        return;
+      default:
+        event satisfies never;
+    }
+  };
+  return {
+    count,
+    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}

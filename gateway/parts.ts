@@ -1,0 +1,64 @@
+// What a tree of services is made of (backends, later caches and breakers), counted, and handed over when the config changes.
+
+/** Something with a life. */
+export interface Part {
+  close(): Promise<void>;
+}
+
+interface Held {
+  readonly part: Promise<Part>;
+  /** How many trees use it. */
+  users: number;
+}
+
+export interface Parts {
+  /**
+   * The part under this key: the previous tree's where it has one, else a new one. A key says all that the part
+   * depends on (kind, path in the config, canonical options), so that equal keys mean an unchanged part.
+   */
+  use<P extends Part>(key: string, open: () => Promise<P>): Promise<P>;
+  /** Lets go of every part, the last one first; those that another tree uses live on. */
+  close(): Promise<void>;
+}
+
+const heldBy = new WeakMap<Parts, ReadonlyMap<string, Held>>();
+
+export function openParts(previous?: Parts): Parts {
+  const before = previous === undefined ? undefined : heldBy.get(previous);
+  const held = new Map<string, Held>();
+  const parts: Parts = {
+    async use<P extends Part>(key: string, open: () => Promise<P>): Promise<P> {
+      const known = held.get(key);
+      if (known !== undefined) return (await known.part) as P;
+      const kept = before?.get(key);
+      const entry: Held = kept ?? { part: open(), users: 0 };
+      entry.users += 1;
+      held.set(key, entry);
+      try {
+        return (await entry.part) as P;
+      } catch (error) {
+        // what could not be opened is not there to be closed
+        held.delete(key);
+        throw error;
+      }
+    },
+    async close() {
+      const entries = [...held.values()].reverse();
+      held.clear();
+      for (const entry of entries) {
+        entry.users -= 1;
+        if (entry.users === 0) await (await entry.part).close();
+      }
+    },
+  };
+  heldBy.set(parts, held);
+  return parts;
+}
+
+/** A value as text that is equal for equal values, whatever the order of their keys. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (inner === null || typeof inner !== "object" || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,105 @@
+// The order of the layers that a request meets, and why each stands where it stands.
+
+import { narrow } from "../core/call.ts";
+import type { Env } from "../core/env.ts";
+import { asInferError } from "../core/error.ts";
+import { type Layer, type Service, stack } from "../core/service.ts";
+
+export interface GatewayStack {
+  readonly env: Env;
+  /** Whether a model of this name is served: only such names become labels. */
+  knows(model: string): boolean;
+  /** Finds the model and passes the request to its own stack. */
+  readonly byModel: Service;
+}
+
+/** What every request meets, whatever its model. */
+export function gatewayStack(parts: GatewayStack): Service {
+  return stack(
+    [
+      // outermost, so that a request refused by any layer below, or for a model that is not there, is counted too
+      observe(parts),
+    ],
+    parts.byModel,
+  );
+}
+
+export interface ModelStack {
+  /** The most time a request of this model may take, in milliseconds; callers may ask for less. */
+  readonly timeoutMs: number;
+  /** The model's route down to its versions' leaves. */
+  readonly route: Service;
+}
+
+/** What a request meets once its model is known. */
+export function modelStack(parts: ModelStack): Service {
+  return stack(
+    [
+      // above everything that may queue, so that waiting counts; below the look-up, because the limit is the model's
+      deadline(parts.timeoutMs),
+    ],
+    parts.route,
+  );
+}
+
+/** Says how each request ended, with labels from the config only. */
+function observe(parts: Pick<GatewayStack, "env" | "knows">): Layer {
+  const { env, knows } = parts;
+  return (next) => async (request, call) => {
+    const done = (error: unknown) => {
+      const fault = error === undefined ? undefined : asInferError(error);
+      env.emit({
+        type: "request-done",
+        model: knows(request.model.name) ? request.model.name : undefined,
+        version: call.trace.facts.version,
+        backend: call.trace.facts.backend,
+        protocol: call.protocol,
+        code: fault?.code ?? "ok",
+        origin: fault?.origin,
+        tookMs: env.clock.now() - call.startedAt,
+      });
+    };
+    try {
+      const reply = await next(request, call);
+      if (reply.kind === "whole") {
+        done(undefined);
+        return reply;
+      }
+      return { kind: "stream", parts: whenEnded(reply.parts, done) };
+    } catch (error) {
+      done(error);
+      throw error;
+    }
+  };
+}
+
+/** Aborts the call when its time is over: the model's limit, or the caller's own where that is shorter. */
+function deadline(timeoutMs: number): Layer {
+  return (next) => async (request, call) => {
+    const limited = narrow(call, { timeoutMs });
+    try {
+      const reply = await next(request, limited);
+      if (reply.kind === "whole") {
+        limited.end();
+        return reply;
+      }
+      return { kind: "stream", parts: whenEnded(reply.parts, () => limited.end()) };
+    } catch (error) {
+      limited.end();
+      throw error;
+    }
+  };
+}
+
+/** The same parts; `ended` hears once how they ended: undefined also when the reader stopped early. */
+async function* whenEnded<T>(parts: AsyncIterable<T>, ended: (error: unknown) => void): AsyncGenerator<T> {
+  let fault: unknown;
+  try {
+    yield* parts;
+  } catch (error) {
+    fault = error;
+    throw error;
+  } finally {
+    ended(fault);
+  }
+}

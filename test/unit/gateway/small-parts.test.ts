@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import { openBudget } from "../../../gateway/budget.ts";
+import { requestId, traceparent } from "../../../gateway/identity.ts";
+import { openSlicer } from "../../../gateway/slicer.ts";
+import { InferError } from "../../../core/error.ts";
+import { fakeClock } from "../../support/fake-env.ts";
+
+describe("the budget of bytes in flight", () => {
+  test("refuses what does not fit beside the others, and takes it once they are done", () => {
+    const budget = openBudget(100);
+    const first = budget.open();
+    first.grow(60);
+    const second = budget.open();
+    expect(() => second.grow(41)).toThrow("holds 60 of at most 100 bytes of requests, 41 more do not fit");
+    second.grow(40);
+    first.release();
+    first.release();
+    expect(budget.usedBytes).toBe(40);
+    second.release();
+    expect(budget.usedBytes).toBe(0);
+  });
+
+  test("bytes that come after a request was let go are not counted", () => {
+    const budget = openBudget(100);
+    const holding = budget.open();
+    holding.release();
+    holding.grow(10);
+    expect(budget.usedBytes).toBe(0);
+  });
+});
+
+describe("identity", () => {
+  test("a sane id is kept, anything else is replaced", () => {
+    expect(requestId("abc-123")).toBe("abc-123");
+    for (const bad of [undefined, "", "a b", "a\nb", "é", "x".repeat(129)]) expect(requestId(bad)).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test("a valid trace context is kept, an invalid one is replaced by a valid one", () => {
+    const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    expect(traceparent(good)).toBe(good);
+    const zero = `00-${"0".repeat(32)}-b7ad6b7169203331-01`;
+    for (const bad of [undefined, "", zero, good.toUpperCase(), `${good}-x`]) {
+      expect(traceparent(bad)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    }
+  });
+});
+
+describe("the slicer", () => {
+  function* counting(steps: number, clock: { advance(ms: number): void }, log: string[], name: string) {
+    for (let step = 0; step < steps; step++) {
+      clock.advance(1);
+      log.push(`${name}${step}`);
+      yield;
+    }
+    return name;
+  }
+  const signal = new AbortController().signal;
+
+  test("small work that never pauses is done at once", () => {
+    const log: string[] = [];
+    const clock = fakeClock();
+    expect(openSlicer(clock)(counting(0, clock, log, "a"), { small: true, signal })).toBe("a");
+  });
+
+  test("long jobs take turns, and a turn of the loop does about two milliseconds of them", async () => {
+    const log: string[] = [];
+    const clock = fakeClock();
+    const run = openSlicer(clock);
+    const done = [run(counting(3, clock, log, "a"), { small: false, signal }), run(counting(3, clock, log, "b"), { small: false, signal })];
+    expect(log).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(log).toEqual(["a0", "b0"]);
+    expect(await Promise.all(done)).toEqual(["a", "b"]);
+    expect(log).toEqual(["a0", "b0", "a1", "b1", "a2", "b2"]);
+  });
+
+  test("work whose caller has gone stops at its next slice", async () => {
+    const log: string[] = [];
+    const clock = fakeClock();
+    const caller = new AbortController();
+    const work = openSlicer(clock)(counting(100, clock, log, "a"), { small: false, signal: caller.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    caller.abort(new InferError("cancelled", "gone"));
+    await expect(work).rejects.toMatchObject({ code: "cancelled" });
+    expect(log).toEqual(["a0", "a1"]);
+  });
+
+  test("a fault in one job is that job's alone", async () => {
+    const clock = fakeClock();
+    const run = openSlicer(clock);
+    function* faulty() {
+      yield;
+      throw new InferError("invalid-argument", "bad");
+    }
+    const bad = run(faulty(), { small: false, signal });
+    const good = run(counting(2, clock, [], "good"), { small: false, signal });
+    await expect(bad).rejects.toThrow("bad");
+    await expect(good).resolves.toBe("good");
+  });
+});
