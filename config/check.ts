@@ -1,0 +1,107 @@
+// The second pass over a config: its parts make sense together.
+
+import { formatBytes } from "../core/units.ts";
+import type { Address, Listen } from "./config.ts";
+import { didYouMean, type Fault } from "./mistakes.ts";
+import { isMap } from "./planned.ts";
+import type { Document } from "./schema.ts";
+import { formatAddress } from "./words.ts";
+
+/**
+ * What is wrong between the words of a config that each have the right shape.
+ *
+ * @param config the same as YAML gives it, where a backend whose own words are wrong still has its name
+ */
+export function checkSense(document: Document, config: unknown): readonly Fault[] {
+  const backends = isMap(config) && isMap(config.backends) ? Object.keys(config.backends) : [];
+  return [...checkListen(document.listen), ...checkModels(document.models, backends), ...checkLimits(document)];
+}
+
+/** What is wrong with the names in a config, whatever else is: names are keys, which no schema looks at. */
+export function checkNames(config: unknown): readonly Fault[] {
+  if (!isMap(config)) return [];
+  return (["backends", "models"] as const).flatMap((place) => {
+    const names = config[place];
+    if (!isMap(names)) return [];
+    return Object.keys(names).flatMap((name): readonly Fault[] => {
+      const wrong = wrongName(name);
+      return wrong === undefined ? [] : [{ path: [place, name], message: `expected a name ${wrong}`, at: "key" }];
+    });
+  });
+}
+
+/** What a name is expected to be and is not; undefined for a good one. Names stand in URLs, metrics and logs. */
+function wrongName(name: string): string | undefined {
+  if (name.trim() === "") return "that is not empty";
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(name)) return `without control characters, got ${JSON.stringify(name)}`;
+  if (/[/\\]/.test(name)) return `without a slash, got ${JSON.stringify(name)}`;
+  if (name === "." || name === "..") return `that is no folder, got ${JSON.stringify(name)}`;
+  if (name !== name.trim()) return `without spaces around it, got ${JSON.stringify(name)}`;
+  return undefined;
+}
+
+/** What is wrong with the addresses of the listeners; also for addresses given on the command line. */
+export function checkListen(listen: Listen): readonly Fault[] {
+  const faults: Fault[] = [];
+  const { admin } = listen;
+  if (admin !== undefined && !isLoopback(admin.host)) {
+    faults.push({
+      path: ["listen", "admin"],
+      message: `expected a loopback address such as 127.0.0.1:${admin.port}, got ${formatAddress(admin)}: the admin listener off loopback needs a token, not yet`,
+    });
+  }
+  const listeners = (["http", "grpc", "admin"] as const).flatMap((name) => {
+    const address = listen[name];
+    return address === undefined ? [] : [{ name, address }];
+  });
+  for (const [i, { name, address }] of listeners.entries()) {
+    const earlier = listeners.slice(0, i).find((other) => clash(other.address, address));
+    if (earlier === undefined) continue;
+    const taken = `expected an address of its own, got ${formatAddress(address)}`;
+    faults.push({ path: ["listen", name], message: `${taken}, where listen.${earlier.name} listens` });
+  }
+  return faults;
+}
+
+/** Whether only this machine can reach the host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+const ANYWHERE: readonly string[] = ["0.0.0.0", "::"];
+
+function clash(a: Address, b: Address): boolean {
+  if (a.port === 0 || a.port !== b.port) return false;
+  const hosts = [a, b].map(({ host }) => (host === "localhost" ? "127.0.0.1" : host));
+  return hosts[0] === hosts[1] || hosts.some((host) => ANYWHERE.includes(host));
+}
+
+function checkModels(models: Document["models"], known: readonly string[]): readonly Fault[] {
+  if (models === undefined) return [];
+  if (Object.keys(models).length === 0) {
+    const hint = "leave the word out to serve every model of every backend";
+    return [{ path: ["models"], message: `expected at least one model, got none (${hint})` }];
+  }
+  return Object.entries(models).flatMap(([name, { backend }]) => {
+    if (known.includes(backend)) return [];
+    const guess = didYouMean(backend, known);
+    const message = `expected the name of a backend (${known.join(", ")}), got ${JSON.stringify(backend)}${guess}`;
+    return [{ path: ["models", name, "backend"], message }];
+  });
+}
+
+function checkLimits({ limits }: Document): readonly Fault[] {
+  if ("fraction" in limits.inFlight || limits.inFlight.bytes >= limits.body) return [];
+  const least = formatBytes(limits.body);
+  const message = `expected at least limits.body (${least}), or no body of that size could ever enter, got ${formatBytes(limits.inFlight.bytes)}`;
+  return [{ path: ["limits", "inFlight"], message }];
+}
+
+/** What is worth saying about a config that is right. */
+export function warningsOf({ backends, models }: Document): readonly string[] {
+  if (models === undefined) return [];
+  const used = new Set(Object.values(models).map(({ backend }) => backend));
+  return Object.keys(backends)
+    .filter((name) => !used.has(name))
+    .map((name) => `backends.${name}: no model uses it`);
+}

@@ -1,0 +1,86 @@
+// The config as the gateway reads it: typed, complete, frozen.
+
+import type { BackendKind } from "../core/backend.ts";
+
+/** Where a listener listens; port 0 asks the system for a free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Listen {
+  readonly http?: Address;
+  readonly grpc?: Address;
+  readonly admin?: Address;
+}
+
+/** How many bytes of requests may be in the house at once: a share of the memory there is, or bytes. */
+export type InFlight = { readonly fraction: number } | { readonly bytes: number };
+
+export interface Limits {
+  /** Bytes of one request's body, as sent and inflated. */
+  readonly bodyBytes: number;
+  readonly inFlight: InFlight;
+  readonly headerBytes: number;
+  readonly urlBytes: number;
+  /** Inputs of one request. */
+  readonly inputs: number;
+  /** Depth of JSON. */
+  readonly nesting: number;
+  /** How long a client may take to send a request. */
+  readonly requestTimeoutMs: number;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+export interface BackendConfig {
+  readonly name: string;
+  readonly kind: BackendKind;
+  /** What `kind.options` made of the words beside `kind:`. */
+  readonly options: unknown;
+}
+
+export interface ModelConfig {
+  readonly name: string;
+  /** A backend's name; it exists. */
+  readonly backend: string;
+  /** The model's name there. */
+  readonly model: string;
+  readonly timeoutMs?: number;
+}
+
+export interface Config {
+  readonly listen: Listen;
+  readonly readiness: "gateway" | "any" | "all";
+  /** How long the gateway goes on accepting after SIGTERM; undefined where the config says nothing. */
+  readonly drainDelayMs: number | undefined;
+  /** How long what is in flight may take to finish after that. */
+  readonly drainLimitMs: number;
+  readonly tenant: { readonly header: string; readonly trusted: true } | undefined;
+  /** The deadline of a request where neither the client nor the model says one. */
+  readonly timeoutMs: number;
+  readonly limits: Limits;
+  readonly log: { readonly level: LogLevel };
+  readonly backends: readonly BackendConfig[];
+  /** Undefined: every model of every backend, under its own name. */
+  readonly models: readonly ModelConfig[] | undefined;
+  /** The file that the config was read from, for messages. */
+  readonly file: string;
+  /** The folder that relative paths in the config start from. */
+  readonly baseDir: string;
+}
+
+/** The kinds of backend that a config may name, and those that it will be able to name later. */
+export interface Kinds {
+  readonly backends: readonly BackendKind[];
+  readonly plannedBackends: readonly string[];
+}
+
+/** Freezes plain objects and lists all the way down; what has a class of its own is left alone. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  const prototype = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

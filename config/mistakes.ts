@@ -1,0 +1,67 @@
+// What is wrong with a config: one mistake each, in the form "expected, got, where".
+
+import { closest, distance } from "fastest-levenshtein";
+
+/** One thing that is wrong; `line` and `column` count from 1 and are absent where the text has no place for it. */
+export interface Mistake {
+  /** Where it stands, in words of the config: `models.digits.backend`; empty for the file as a whole. */
+  readonly path: string;
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  readonly message: string;
+}
+
+/** The names that lead from the top of the config to a value. */
+export type Path = readonly (string | number)[];
+
+/** A mistake before its place in the text is known. `at: "key"` points at the last name of the path, not its value. */
+export interface Fault {
+  readonly path: Path;
+  readonly message: string;
+  readonly at?: "key";
+}
+
+/** `models.digits.to.percent: expected a number in [0, 100], got 130 (sluice.yaml:31)` */
+export function formatMistake(mistake: Mistake, file: string): string {
+  const path = mistake.path === "" ? "" : `${mistake.path}: `;
+  const line = mistake.line === undefined ? "" : `:${mistake.line}`;
+  return `${path}${mistake.message} (${file}${line})`;
+}
+
+/** The path as a person writes it: `endpoints[1].address`; a name with other signs than letters, digits, `_` and `-` is quoted. */
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (!/^[\w-]+$/.test(step)) text += `[${JSON.stringify(step)}]`;
+    else text += text === "" ? step : `.${step}`;
+  }
+  return text;
+}
+
+/** A value as a message shows it: short, on one line, `nothing` for what is absent. */
+export function show(value: unknown): string {
+  if (value === undefined || value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}
+
+/** `, did you mean "x"?` for the known word nearest to the one given; empty when none is near. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  if (known.length === 0) return "";
+  const nearest = closest(word.toLowerCase(), [...known]);
+  // A third of the word may be wrong, or two letters of a short one; beyond that a guess misleads.
+  const allowed = Math.max(2, Math.floor(word.length / 3));
+  const off = distance(word.toLowerCase(), nearest.toLowerCase());
+  return off <= allowed && off < nearest.length ? `, did you mean ${JSON.stringify(nearest)}?` : "";
+}
+
+/** What is said of a word that the config language does not have. */
+export function unknownKey(word: string, known: readonly string[]): string {
+  const guess = didYouMean(word, known);
+  if (guess !== "") return `unknown key${guess}`;
+  if (known.length === 0) return "unknown key";
+  return `unknown key, expected one of ${known.join(", ")}`;
+}

@@ -1,0 +1,94 @@
+// The words of the config that are built, each with its description: the one source of the types, the checks and the JSON Schema.
+
+import { z } from "zod";
+import { show } from "./mistakes.ts";
+import { address, bytes, duration, headerName, inFlight } from "./words.ts";
+
+/** Says what was expected instead of a bare type. */
+function expecting(what: string) {
+  return { error: (issue: { readonly input?: unknown }) => `expected ${what}, got ${show(issue.input)}` };
+}
+
+const TRUSTED = "true, as until there is authentication only a header that is declared trusted may name the tenant";
+
+const listen = z
+  .strictObject({
+    http: address().prefault("127.0.0.1:8000").describe("Where every REST protocol is served, told apart by path."),
+    admin: address()
+      .prefault("127.0.0.1:8002")
+      .describe("Where /metrics, /livez and /readyz are served; a loopback address."),
+  })
+  .prefault({})
+  .describe("Where the gateway listens: host:port; port 0 takes a free one.");
+
+const tenant = z
+  .strictObject({
+    header: headerName().describe("The header that names the tenant."),
+    trusted: z
+      .literal(true, expecting(TRUSTED))
+      .describe("Says that whoever can reach the gateway may name any tenant; required until there is authentication."),
+  })
+  .describe("Where a request's tenant comes from; none by default.");
+
+const limits = z
+  .strictObject({
+    body: bytes().prefault("64MiB").describe("The largest body of a request, as sent and inflated."),
+    inFlight: inFlight()
+      .prefault("25%")
+      .describe("All bodies in the gateway at once: a share of the memory, or a size; beyond it requests get 503."),
+    headers: bytes().prefault("16KiB").describe("All headers of a request."),
+    url: bytes().prefault("8KiB").describe("The path and query of a request."),
+    inputs: z.int().min(1).max(65_536).default(1024).describe("The inputs of one request."),
+    nesting: z.int().min(1).max(1000).default(100).describe("How deep JSON may nest."),
+    requestTimeout: duration()
+      .prefault("30s")
+      .describe("How long a client may take to send a request, headers and body."),
+  })
+  .prefault({})
+  .describe("What a request may be at most.");
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(["debug", "info", "warn", "error", "silent"])
+      .default("info")
+      .describe("The least important lines that are written; info writes one line a request."),
+  })
+  .prefault({})
+  .describe("The log, on the standard output.");
+
+/** One backend before its kind has read the words beside `kind:`. */
+const backend = z.looseObject({
+  kind: z.string(expecting("a kind of backend such as onnx")).describe("Which kind of server runs the models."),
+});
+
+const model = z.strictObject({
+  backend: z.string(expecting("the name of a backend")).describe("The backend that runs the model."),
+  model: z.string().min(1).optional().describe("The model's name there; the same name where nothing is said."),
+  timeout: duration().optional().describe("The deadline of a request that brings none, and the cap of those that do."),
+});
+
+/** The whole config. What `backends.*` holds beside `kind` is read by the kind. */
+export const document = z.strictObject({
+  listen,
+  readiness: z
+    .enum(["gateway", "any", "all"])
+    .default("gateway")
+    .describe("When /v2/health/ready says yes: the config is applied (gateway), or also any or all models are ready."),
+  drainDelay: duration({ zero: true })
+    .optional()
+    .describe("After SIGTERM: how long requests are still accepted while load balancers notice."),
+  drainLimit: duration().prefault("30s").describe("After that: how long requests in flight may take to finish."),
+  timeout: duration().prefault("30s").describe("The deadline of a request where neither it nor its model says one."),
+  tenant: tenant.optional(),
+  limits,
+  log,
+  backends: z.record(z.string(), backend).describe("Where models run, by name."),
+  models: z
+    .record(z.string(), model)
+    .optional()
+    .describe("What clients ask for, by name. Without it every model of every backend is served under its own name."),
+});
+
+/** What the schema makes of a config. */
+export type Document = z.output<typeof document>;

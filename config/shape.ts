@@ -1,0 +1,129 @@
+// The first pass over a config: every word is known and its value has the right shape.
+
+import type { z } from "zod";
+import type { BackendKind } from "../core/backend.ts";
+import type { BackendConfig, Kinds } from "./config.ts";
+import { describeIssue, faultsOf } from "./issues.ts";
+import { knownWords } from "./json-schema.ts";
+import { didYouMean, type Fault, type Path } from "./mistakes.ts";
+import { isMap, plannedKind, plannedWords, takePlanned } from "./planned.ts";
+import { type Document, document } from "./schema.ts";
+
+/** What the shape pass found. */
+export interface Shaped {
+  readonly faults: readonly Fault[];
+  /** The words of the config; where some are wrong, the others with defaults for those; absent where little is right. */
+  readonly document: Document | undefined;
+  /** The backends whose options are right. */
+  readonly backends: readonly BackendConfig[];
+}
+
+/** Reads the words of a config as YAML gives it. */
+export function shape(config: unknown, kinds: Kinds): Shaped {
+  if (!isMap(config)) {
+    const got = config === null || config === undefined ? "nothing" : Array.isArray(config) ? "a list" : "text";
+    return {
+      faults: [{ path: [], message: `expected a map of words, got ${got}` }],
+      document: undefined,
+      backends: [],
+    };
+  }
+  const kindAt = kindFinder(config, kinds);
+  const own = (path: Path, word: string) => {
+    const kind = kindAt(path);
+    return kind !== undefined && knownWords(kind.options, []).includes(word);
+  };
+  const { faults: planned, rest } = takePlanned(config, own);
+  const parsed = document.safeParse(rest, { error: describeIssue });
+  const known = (path: Path) => [...knownWords(document, path), ...plannedWords(path)];
+  const wrong = parsed.success ? [] : faultsOf(parsed.error, [], known).filter((fault) => !excused(fault, config));
+  const backends = readBackends(isMap(rest) ? rest.backends : undefined, kinds);
+  return {
+    faults: [...planned, ...wrong, ...backends.faults],
+    document: parsed.success ? parsed.data : readRest(rest, parsed.error),
+    backends: backends.backends,
+  };
+}
+
+// Each round takes out what is wrong, or what holds it where that is missing; three are more than the language is deep in required words.
+const ROUNDS = 3;
+
+// What is right about a config in which something is wrong, so that its sense is checked as well.
+function readRest(config: unknown, error: z.ZodError): Document | undefined {
+  let rest = config;
+  let issues = error.issues;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const issue of issues) {
+      const path = issue.path.map(String);
+      const wrong = issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path];
+      for (const each of wrong) rest = without(rest, each);
+    }
+    const parsed = document.safeParse(rest);
+    if (parsed.success) return parsed.data;
+    issues = parsed.error.issues;
+  }
+  return undefined;
+}
+
+// The value without what stands at the path; without its holder where nothing stands there.
+function without(value: unknown, path: readonly string[]): unknown {
+  const [step, ...deeper] = path;
+  if (step === undefined || !isMap(value)) return undefined;
+  const kept = deeper.length > 0 && Object.hasOwn(value, step) ? without(value[step], deeper) : undefined;
+  if (kept === undefined && !Object.hasOwn(value, step)) return undefined;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      if (key !== step) return [[key, inner] as const];
+      return kept === undefined ? [] : [[key, kept] as const];
+    }),
+  );
+}
+
+function kindFinder(config: Readonly<Record<string, unknown>>, kinds: Kinds): (path: Path) => BackendKind | undefined {
+  return ([place, name]) => {
+    if (place !== "backends" || typeof name !== "string" || !isMap(config.backends)) return undefined;
+    const backend = config.backends[name];
+    return isMap(backend) ? kinds.backends.find(({ kind }) => kind === backend.kind) : undefined;
+  };
+}
+
+// A model that names its backends under `versions` has been told "not yet"; that it has none of its own is no second mistake.
+function excused(fault: Fault, config: Readonly<Record<string, unknown>>): boolean {
+  const [place, name, word] = fault.path;
+  if (place !== "models" || typeof name !== "string" || word !== "backend" || !isMap(config.models)) return false;
+  const model = config.models[name];
+  return isMap(model) && model.backend === undefined && model.versions !== undefined;
+}
+
+function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "backends"> {
+  const faults: Fault[] = [];
+  const backends: BackendConfig[] = [];
+  if (!isMap(value)) return { faults, backends };
+  if (Object.keys(value).length === 0) {
+    faults.push({ path: ["backends"], message: "expected at least one backend, got none" });
+  }
+  for (const [name, entry] of Object.entries(value)) {
+    // what is no map with a kind in text has been said by the document's own schema
+    if (!isMap(entry) || typeof entry.kind !== "string") continue;
+    const { kind: word, ...options } = entry;
+    const kind = kinds.backends.find((known) => known.kind === word);
+    if (kind === undefined) {
+      faults.push({ path: ["backends", name, "kind"], message: unknownKind(word as string, kinds) });
+      continue;
+    }
+    const parsed = kind.options.safeParse(options, { error: describeIssue });
+    if (parsed.success) backends.push({ name, kind, options: parsed.data });
+    else {
+      const known = (path: Path) => [...knownWords(kind.options, path.slice(2)), ...plannedWords(path)];
+      faults.push(...faultsOf(parsed.error, ["backends", name], known));
+    }
+  }
+  return { faults, backends };
+}
+
+function unknownKind(word: string, kinds: Kinds): string {
+  if (kinds.plannedBackends.includes(word)) return plannedKind(word);
+  const built = kinds.backends.map(({ kind }) => kind);
+  const guess = didYouMean(word, [...built, ...kinds.plannedBackends]);
+  return `expected a kind of backend (${built.join(", ")}), got ${JSON.stringify(word)}${guess}`;
+}
