@@ -1,10 +1,10 @@
 // Builds the tree of services that a config describes: all of it, or nothing.
 
+import { parseYaml } from "../config/load.ts";
+import type { Config } from "../config/config.ts";
 import type { Backend, ControlPlane } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import type { Planes } from "../core/protocol.ts";
-import type { Config } from "../config/schema.ts";
-import { parseYaml } from "../config/load.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
@@ -18,7 +18,6 @@ export interface Assembly {
   /** Lets go of all that no newer assembly uses. */
   close(): Promise<void>;
 }
-
 
 const partsOf = new WeakMap<Assembly, Parts>();
 
@@ -35,9 +34,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const backends: Backend[] = [];
     for (const { name, kind, options } of config.backends) {
       const key = canonical(["backend", name, kind.kind, options, config.baseDir]);
-      backends.push(
-        await parts.use(key, () => kind.open(options, { name, env, baseDir: config.baseDir, parseYaml })),
-      );
+      backends.push(await parts.use(key, () => kind.open(options, { name, env, baseDir: config.baseDir, parseYaml })));
     }
     const plane = openPlane({
       backends,

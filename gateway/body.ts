@@ -44,6 +44,10 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits, hol
   }
 }
 
+export function hasBody(request: IncomingMessage): boolean {
+  return declaredLength(request) !== 0;
+}
+
 function declaredLength(request: IncomingMessage): number | undefined {
   const header = request.headers["content-length"];
   if (header !== undefined) return Number(header);

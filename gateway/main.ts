@@ -1,8 +1,8 @@
 // The life of a gateway: opens the listeners over an assembly, drains and stops.
 
+import type { Config } from "../config/config.ts";
 import type { ModelStatus } from "../core/model.ts";
-import type { Config } from "../config/schema.ts";
-import { assemble, type Assembly } from "./assemble.ts";
+import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
 import { memoryBytes, systemClock, systemEnv } from "./env.ts";
 import { type Address, type HttpServer, openHttp } from "./http.ts";
@@ -153,4 +153,3 @@ function inFlightBytes(config: Config): number {
   const { inFlight } = config.limits;
   return "bytes" in inFlight ? inFlight.bytes : Math.floor(memoryBytes() * inFlight.fraction);
 }
-

@@ -1,6 +1,6 @@
 // How what happens is counted: the one door to prom-client and the one place that turns events into series.
 
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Event } from "../core/event.ts";
 
 export interface Metrics {
@@ -17,9 +17,7 @@ export interface Gauges {
 }
 
 /** Seconds: from 100 us to 10 s, about three buckets to the decade's half, which is where inference times lie. */
-const SECONDS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export function openMetrics(gauges: Gauges): Metrics {
   const registry = new Registry();

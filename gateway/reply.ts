@@ -102,7 +102,12 @@ function codingFor(accept: string | string[] | undefined, bytes: number): Coding
     const [name = "", ...options] = offer.split(";");
     const coding = name.trim().toLowerCase();
     if (coding !== "gzip" && coding !== "deflate") continue;
-    const quality = Number(options.find((option) => option.trim().startsWith("q="))?.trim().slice(2) ?? "1");
+    const quality = Number(
+      options
+        .find((option) => option.trim().startsWith("q="))
+        ?.trim()
+        .slice(2) ?? "1",
+    );
     if (quality > bestQuality) {
       best = coding;
       bestQuality = quality;

@@ -30,7 +30,8 @@ export function versionsOf(name: string, target: Target): Service {
 export function chooseVersion(ref: ModelRef, target: Target): string {
   const { catalog } = target.backend;
   const ready = catalog.ready(target.model);
-  if (ready === undefined) throw new InferError("not-found", `${describe({ ...ref, select: { by: "default" } })} is not known`);
+  if (ready === undefined)
+    throw new InferError("not-found", `${describe({ ...ref, select: { by: "default" } })} is not known`);
   switch (ref.select.by) {
     case "default": {
       const newest = ready.at(-1);
@@ -54,7 +55,10 @@ function checkVersion(ref: ModelRef, version: string, target: Target): string {
   const known = target.backend.catalog.list().some((one) => one.name === target.model && one.version === version);
   if (known) throw notReady(ref, target);
   const versions = target.backend.catalog.ready(target.model) ?? [];
-  throw new InferError("not-found", `${describe(ref)} is not known: versions ready are ${versions.join(", ") || "none"}`);
+  throw new InferError(
+    "not-found",
+    `${describe(ref)} is not known: versions ready are ${versions.join(", ") || "none"}`,
+  );
 }
 
 function notReady(ref: ModelRef, target: Target): InferError {

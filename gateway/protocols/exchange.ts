@@ -1,10 +1,10 @@
 // The one sequence of every inference exchange: decode, open the call, infer, encode, or fail in the protocol's own shape.
 
-import { type Call, openCall, type OwnedCall } from "../../core/call.ts";
+import { type Call, type OwnedCall, openCall } from "../../core/call.ts";
 import { asInferError, invalid } from "../../core/error.ts";
+import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
 import type { InferRequest, ModelRef, Reply } from "../../core/request.ts";
-import type { Hints } from "../../core/hints.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
 export interface Decoded<Form> {

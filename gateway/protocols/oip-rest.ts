@@ -4,7 +4,13 @@ import type { Call } from "../../core/call.ts";
 import { asInferError, type Code, InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import type { ModelRef, Reply } from "../../core/request.ts";
-import { type AnswerForm, decodeRawRequest, decodeRequest, encodeResponse, parseHeaderLength } from "../../wire/oip-binary.ts";
+import {
+  type AnswerForm,
+  decodeRawRequest,
+  decodeRequest,
+  encodeResponse,
+  parseHeaderLength,
+} from "../../wire/oip-binary.ts";
 import { encodeModelMetadata, encodeServerMetadata } from "../../wire/oip-metadata.ts";
 import { type Codec, type Decoded, exchange } from "./exchange.ts";
 
@@ -156,8 +162,13 @@ async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promi
   };
 }
 
-async function encode(reply: Reply, form: Form, at: { readonly call: Call; readonly planes: Planes }): Promise<WireReply> {
-  if (reply.kind === "stream") throw new InferError("unsupported", "this model answers in a stream, which infer cannot carry");
+async function encode(
+  reply: Reply,
+  form: Form,
+  at: { readonly call: Call; readonly planes: Planes },
+): Promise<WireReply> {
+  if (reply.kind === "stream")
+    throw new InferError("unsupported", "this model answers in a stream, which infer cannot carry");
   const { id, answer } = form;
   const small = reply.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
   const { parts, headerLength } = await at.planes.run(

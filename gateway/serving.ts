@@ -1,0 +1,195 @@
+// Serves one HTTP request: reads its body, lets the route answer, writes the answer, and says one line in the log.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Env } from "../core/env.ts";
+import { asInferError, InferError } from "../core/error.ts";
+import type { Planes, Protocol, Route, WireReply } from "../core/protocol.ts";
+import { hasBody, REQUEST_ENCODINGS, readBody } from "./body.ts";
+import type { Unanswered } from "./broken-http.ts";
+import type { Budget, Holding } from "./budget.ts";
+import { headersOf, type Identity, identityOf, pathOf, queryOf } from "./incoming.ts";
+import { plainError, writeReply } from "./reply.ts";
+
+export interface HttpLimits {
+  readonly bodyBytes: number;
+  readonly headerBytes: number;
+  readonly urlBytes: number;
+  /** How long a client may take to send one whole request, in milliseconds. */
+  readonly requestTimeoutMs: number;
+}
+
+/** What serving needs of its listener, and what the listener counts. */
+export interface Serving {
+  readonly protocols: readonly Protocol[];
+  readonly planes: () => Planes;
+  readonly limits: HttpLimits;
+  readonly budget: Budget;
+  readonly env: Env;
+  readonly unanswered: Unanswered;
+  inFlight: number;
+  draining: boolean;
+}
+
+/** One request and the way to answer it. */
+interface Pair {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export interface Routed extends Pair {
+  readonly protocol: Protocol;
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Answers a request whose route is known. Never throws. */
+export async function serve(serving: Serving, routed: Routed): Promise<void> {
+  const arrivedAt = serving.env.clock.now();
+  const identity = identityOf(routed.request);
+  const holding = serving.budget.open();
+  const gone = new AbortController();
+  track(serving, routed, (whole) => {
+    holding.release();
+    if (!whole) gone.abort(new InferError("cancelled", "the client left before its answer"));
+  });
+  const reply = await answer(serving, routed, { arrivedAt, identity, holding, signal: gone.signal });
+  await finish(serving, { ...routed, arrivedAt, identity, reply });
+}
+
+interface Incoming {
+  readonly arrivedAt: number;
+  readonly identity: Identity;
+  readonly holding: Holding;
+  readonly signal: AbortSignal;
+}
+
+async function answer(serving: Serving, routed: Routed, incoming: Incoming): Promise<WireReply> {
+  const { protocol, route, request } = routed;
+  const { limits } = serving;
+  const url = request.url ?? "/";
+  if (url.length > limits.urlBytes) {
+    const fault = new InferError("too-large", `url: expected at most ${limits.urlBytes} bytes, got ${url.length}`);
+    return refusal(serving, protocol, { fault, status: 414 });
+  }
+  let body: Uint8Array | AsyncIterable<Uint8Array>;
+  try {
+    body =
+      route.body === "stream" ? request : await readBody(request, { maxBytes: limits.bodyBytes }, incoming.holding);
+  } catch (error) {
+    const fault = asInferError(error);
+    if (fault.code !== "unsupported") return refusal(serving, protocol, { fault });
+    return refusal(serving, protocol, { fault, status: 415, headers: { "accept-encoding": REQUEST_ENCODINGS } });
+  }
+  const { arrivedAt, signal, identity } = incoming;
+  const wire = {
+    method: request.method ?? "GET",
+    path: pathOf(request),
+    params: routed.params,
+    query: queryOf(url),
+    headers: headersOf(request),
+    peer: request.socket.remoteAddress ?? "",
+    arrivedAt,
+    signal,
+    ...identity,
+    body,
+  };
+  try {
+    return await route.handle(wire, serving.planes());
+  } catch (error) {
+    serving.env.log.error({ id: identity.id, err: error }, "a route threw");
+    return refusal(serving, protocol, { fault: asInferError(error) });
+  }
+}
+
+export interface Refusal {
+  readonly fault: InferError;
+  /** HTTP's own word for it, where the protocol's table has none. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a request that no route takes, in the shape of the protocol whose paths it is among. */
+export function refuse(serving: Serving, pair: Pair, why: Refusal): void {
+  const arrivedAt = serving.env.clock.now();
+  const path = pathOf(pair.request);
+  const protocol = serving.protocols.find((one) =>
+    one.prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)),
+  );
+  const identity = identityOf(pair.request);
+  const reply = refusal(serving, protocol, why);
+  track(serving, pair, () => {});
+  void finish(serving, { request: pair.request, response: pair.response, arrivedAt, identity, reply });
+}
+
+/** A fault that no layer below has seen: shaped, and counted here. */
+function refusal(serving: Serving, protocol: Protocol | undefined, why: Refusal): WireReply {
+  const { fault, status, headers } = why;
+  serving.env.emit({
+    type: "request-done",
+    model: undefined,
+    version: undefined,
+    backend: undefined,
+    protocol: protocol?.name ?? "http",
+    code: fault.code,
+    origin: fault.origin,
+    tookMs: 0,
+  });
+  const shaped = protocol?.fail(fault) ?? plainError(404, fault);
+  return {
+    ...shaped,
+    status: status ?? shaped.status,
+    headers: { ...shaped.headers, ...headers },
+    about: { code: fault.code, origin: fault.origin, error: fault.message },
+  };
+}
+
+/** Counts the request as in flight until its answer is out or its client gone; `onClose` hears which. */
+function track(serving: Serving, pair: Pair, onClose: (whole: boolean) => void): void {
+  const { request, response } = pair;
+  const { socket } = request;
+  serving.inFlight += 1;
+  serving.unanswered.set(socket, [...(serving.unanswered.get(socket) ?? []), pair]);
+  response.once("close", () => {
+    serving.inFlight -= 1;
+    const others = serving.unanswered.get(socket)?.filter((one) => one !== pair) ?? [];
+    serving.unanswered.set(socket, others);
+    onClose(response.writableFinished);
+  });
+}
+
+interface Answered extends Pair {
+  readonly arrivedAt: number;
+  readonly identity: Identity;
+  readonly reply: WireReply;
+}
+
+async function finish(serving: Serving, answered: Answered): Promise<void> {
+  const { request, response, reply, identity } = answered;
+  // a body refused before it was read is still on its way: the connection cannot be used again
+  const unread = reply.status >= 400 && !request.complete && hasBody(request);
+  try {
+    await writeReply({ request, response, reply, identity, close: serving.draining || unread });
+  } catch (error) {
+    // the status is out: all that is left is to let the client see that its answer is not whole
+    serving.env.log.warn({ id: identity.id, err: error }, "the answer broke off");
+    response.destroy();
+  }
+  logLine(serving.env, answered);
+}
+
+function logLine(env: Env, answered: Answered): void {
+  const { request, response, reply, identity, arrivedAt } = answered;
+  const fields = {
+    id: identity.id,
+    traceparent: identity.traceparent,
+    method: request.method,
+    path: pathOf(request),
+    status: response.destroyed && !response.writableFinished ? 499 : reply.status,
+    ms: Math.round((env.clock.now() - arrivedAt) * 1000) / 1000,
+    peer: request.socket?.remoteAddress,
+    ...reply.about,
+  };
+  if (reply.status >= 500) env.log.error(fields, "request");
+  else if (reply.about === undefined && reply.status < 400) env.log.debug(fields, "request");
+  else env.log.info(fields, "request");
+}
