@@ -253,5 +253,8 @@ function openLife(
 }
 
 function deadlineExceeded(timeoutMs: number): InferError {
-  return new InferError("deadline-exceeded", `no answer within the deadline of ${Math.round(timeoutMs * 1000) / 1000} ms`);
+  return new InferError(
+    "deadline-exceeded",
+    `no answer within the deadline of ${Math.round(timeoutMs * 1000) / 1000} ms`,
+  );
 }

@@ -75,3 +75,16 @@ export function answerAs(reply: Reply, model: ResolvedModel): Reply {
 async function* renameParts(parts: AsyncIterable<InferResponse>, model: ResolvedModel): AsyncGenerator<InferResponse> {
   for await (const part of parts) yield { ...part, model };
 }
+
+/** The same parts; `ended` hears once how they ended, with undefined also when the reader stopped early. */
+export async function* whenEnded<T>(parts: AsyncIterable<T>, ended: (error: unknown) => void): AsyncGenerator<T> {
+  let fault: unknown;
+  try {
+    yield* parts;
+  } catch (error) {
+    fault = error;
+    throw error;
+  } finally {
+    ended(fault);
+  }
+}

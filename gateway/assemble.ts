@@ -1,12 +1,13 @@
 // Builds the tree of services that a config describes: all of it, or nothing.
 
+import type { Config, ModelConfig } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
-import type { Config } from "../config/config.ts";
 import type { Backend, ControlPlane } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import type { Planes } from "../core/protocol.ts";
+import { policyKinds } from "../policies/registry.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
-import { openPlane } from "./plane.ts";
+import { type ModelSetting, openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
 import { serverMetadata } from "./version.ts";
 
@@ -38,8 +39,9 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     }
     const plane = openPlane({
       backends,
-      models: config.models,
-      timeoutMs: config.timeoutMs,
+      models: config.models?.map(settingOf),
+      policyKinds,
+      defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,
       server: serverMetadata(),
       env,
@@ -67,6 +69,10 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     await parts.close();
     throw error;
   }
+}
+
+function settingOf({ name, backend, model, timeoutMs }: ModelConfig): ModelSetting {
+  return { name, backend, model, policies: new Map(timeoutMs === undefined ? [] : [["timeout", timeoutMs]]) };
 }
 
 function controlOf(backends: readonly Backend[]): ControlPlane {

@@ -4,9 +4,10 @@ import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import { compareVersions, type ModelMetadata } from "../core/model.ts";
+import type { PolicyKind } from "../core/policy.ts";
 import type { DataPlane, ServerMetadata } from "../core/protocol.ts";
 import type { ModelRef } from "../core/request.ts";
-import type { Service } from "../core/service.ts";
+import type { Layer, Service } from "../core/service.ts";
 import { gatewayStack, modelStack } from "./stack.ts";
 import { chooseVersion, type Target, versionsOf } from "./versions.ts";
 
@@ -21,14 +22,17 @@ export interface ModelSetting {
   readonly name: string;
   readonly backend: string;
   readonly model: string;
-  readonly timeoutMs?: number;
+  /** The model's policies: what follows each word, read by its kind. */
+  readonly policies: ReadonlyMap<string, unknown>;
 }
 
 export interface PlaneOptions {
   readonly backends: readonly Backend[];
   /** The models of the config; when absent, every model of every backend under its own name. */
   readonly models: readonly ModelSetting[] | undefined;
-  readonly timeoutMs: number;
+  readonly policyKinds: readonly PolicyKind[];
+  /** What holds for a word that a model does not have. */
+  readonly defaults: ReadonlyMap<string, unknown>;
   readonly readiness: "gateway" | "any" | "all";
   readonly server: ServerMetadata;
   readonly env: Env;
@@ -87,10 +91,10 @@ interface Finder {
 function byConfig(options: PlaneOptions, settings: readonly ModelSetting[]): Finder {
   const backends = new Map(options.backends.map((backend) => [backend.name, backend]));
   const models = new Map<string, LogicalModel>();
-  for (const { name, backend: backendName, model, timeoutMs } of settings) {
+  for (const { name, backend: backendName, model, policies } of settings) {
     const backend = backends.get(backendName);
     if (backend === undefined) throw new InferError("invalid-argument", `models.${name}: no backend "${backendName}"`);
-    models.set(name, logicalModel(name, { backend, model }, timeoutMs ?? options.timeoutMs));
+    models.set(name, logicalModel(options, { name, target: { backend, model }, policies }));
   }
   const list = [...models.values()];
   return { model: (name) => models.get(name), models: () => list, close: () => {} };
@@ -131,14 +135,31 @@ function catalogModels(options: PlaneOptions, pass: CatalogPass): ReadonlyMap<st
         if (known?.target.backend !== backend) continue;
       }
       const same = known?.target.backend === backend ? known : undefined;
-      models.set(name, same ?? logicalModel(name, { backend, model: name }, options.timeoutMs));
+      models.set(
+        name,
+        same ?? logicalModel(options, { name, target: { backend, model: name }, policies: NO_POLICIES }),
+      );
     }
   }
   return new Map([...models].sort(([a], [b]) => compareVersions(a, b)));
 }
 
-function logicalModel(name: string, target: Target, timeoutMs: number): LogicalModel {
-  return { name, target, service: modelStack({ timeoutMs, route: versionsOf(name, target) }) };
+interface ModelParts {
+  readonly name: string;
+  readonly target: Target;
+  readonly policies: ReadonlyMap<string, unknown>;
+}
+
+const NO_POLICIES: ReadonlyMap<string, unknown> = new Map();
+
+function logicalModel(options: PlaneOptions, parts: ModelParts): LogicalModel {
+  const { name, target } = parts;
+  const layers = new Map<string, Layer>();
+  for (const [word, value] of new Map([...options.defaults, ...parts.policies])) {
+    const kind = options.policyKinds.find((one) => one.word === word);
+    if (kind?.place === "layer") layers.set(word, kind.build(value, { model: name, env: options.env }));
+  }
+  return { name, target, service: modelStack({ layers, route: versionsOf(name, target) }) };
 }
 
 function serverReady(readiness: PlaneOptions["readiness"], models: readonly LogicalModel[]): boolean {

@@ -1,8 +1,8 @@
 // The order of the layers that a request meets, and why each stands where it stands.
 
-import { narrow } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError } from "../core/error.ts";
+import { whenEnded } from "../core/request.ts";
 import { type Layer, type Service, stack } from "../core/service.ts";
 
 export interface GatewayStack {
@@ -24,22 +24,26 @@ export function gatewayStack(parts: GatewayStack): Service {
   );
 }
 
+/**
+ * The words of a model's policies, outermost first: what a request meets once its model is known. The words apply in
+ * this order, whatever the order in which the config has them.
+ */
+const ABOVE_ROUTE = [
+  // above everything that may queue, so that waiting counts; below the look-up, because the limit is the model's
+  "timeout",
+] as const;
+
 export interface ModelStack {
-  /** The most time a request of this model may take, in milliseconds; callers may ask for less. */
-  readonly timeoutMs: number;
+  /** The model's layers by their word. */
+  readonly layers: ReadonlyMap<string, Layer>;
   /** The model's route down to its versions' leaves. */
   readonly route: Service;
 }
 
 /** What a request meets once its model is known. */
 export function modelStack(parts: ModelStack): Service {
-  return stack(
-    [
-      // above everything that may queue, so that waiting counts; below the look-up, because the limit is the model's
-      deadline(parts.timeoutMs),
-    ],
-    parts.route,
-  );
+  const layers = ABOVE_ROUTE.flatMap((word) => parts.layers.get(word) ?? []);
+  return stack(layers, parts.route);
 }
 
 /** Says how each request ended, with labels from the config only. */
@@ -71,35 +75,4 @@ function observe(parts: Pick<GatewayStack, "env" | "knows">): Layer {
       throw error;
     }
   };
-}
-
-/** Aborts the call when its time is over: the model's limit, or the caller's own where that is shorter. */
-function deadline(timeoutMs: number): Layer {
-  return (next) => async (request, call) => {
-    const limited = narrow(call, { timeoutMs });
-    try {
-      const reply = await next(request, limited);
-      if (reply.kind === "whole") {
-        limited.end();
-        return reply;
-      }
-      return { kind: "stream", parts: whenEnded(reply.parts, () => limited.end()) };
-    } catch (error) {
-      limited.end();
-      throw error;
-    }
-  };
-}
-
-/** The same parts; `ended` hears once how they ended: undefined also when the reader stopped early. */
-async function* whenEnded<T>(parts: AsyncIterable<T>, ended: (error: unknown) => void): AsyncGenerator<T> {
-  let fault: unknown;
-  try {
-    yield* parts;
-  } catch (error) {
-    fault = error;
-    throw error;
-  } finally {
-    ended(fault);
-  }
 }

@@ -25,7 +25,9 @@ export function fakeClock(start = 0): FakeClock {
     advance(ms) {
       const until = now + ms;
       for (;;) {
-        const due = [...timers].filter(([, timer]) => timer.at <= until).sort((a, b) => a[1].at - b[1].at || a[0] - b[0])[0];
+        const due = [...timers]
+          .filter(([, timer]) => timer.at <= until)
+          .sort((a, b) => a[1].at - b[1].at || a[0] - b[0])[0];
         if (due === undefined) break;
         timers.delete(due[0]);
         now = due[1].at;

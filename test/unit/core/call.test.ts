@@ -17,7 +17,10 @@ describe("openCall", () => {
     start.clock.advance(19);
     expect(call.signal.aborted).toBe(false);
     start.clock.advance(1);
-    expect(call.signal.reason).toMatchObject({ code: "deadline-exceeded", message: "no answer within the deadline of 20 ms" });
+    expect(call.signal.reason).toMatchObject({
+      code: "deadline-exceeded",
+      message: "no answer within the deadline of 20 ms",
+    });
   });
 
   test("time spent before the call was opened counts", () => {

@@ -17,8 +17,9 @@ describe("elementCount", () => {
     [[2, 0, 4], 0],
   ])("shape %j has %d elements", (shape, count) => expect(elementCount(shape)).toBe(count));
 
-  test.each([[[-1]], [[1.5]], [[Number.NaN]], [[2 ** 53]], [[2 ** 30, 2 ** 30]], [[2 ** 40, 0, 2 ** 40]]])("shape %j is refused", (shape) =>
-    expect(() => elementCount(shape)).toThrow(/shape \[/),
+  test.each([[[-1]], [[1.5]], [[Number.NaN]], [[2 ** 53]], [[2 ** 30, 2 ** 30]], [[2 ** 40, 0, 2 ** 40]]])(
+    "shape %j is refused",
+    (shape) => expect(() => elementCount(shape)).toThrow(/shape \[/),
   );
 });
 

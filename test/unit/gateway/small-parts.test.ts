@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { InferError } from "../../../core/error.ts";
 import { openBudget } from "../../../gateway/budget.ts";
 import { requestId, traceparent } from "../../../gateway/identity.ts";
 import { openSlicer } from "../../../gateway/slicer.ts";
-import { InferError } from "../../../core/error.ts";
 import { fakeClock } from "../../support/fake-env.ts";
 
 describe("the budget of bytes in flight", () => {
@@ -32,7 +32,8 @@ describe("the budget of bytes in flight", () => {
 describe("identity", () => {
   test("a sane id is kept, anything else is replaced", () => {
     expect(requestId("abc-123")).toBe("abc-123");
-    for (const bad of [undefined, "", "a b", "a\nb", "é", "x".repeat(129)]) expect(requestId(bad)).toMatch(/^[0-9a-f-]{36}$/);
+    for (const bad of [undefined, "", "a b", "a\nb", "é", "x".repeat(129)])
+      expect(requestId(bad)).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   test("a valid trace context is kept, an invalid one is replaced by a valid one", () => {
@@ -66,7 +67,10 @@ describe("the slicer", () => {
     const log: string[] = [];
     const clock = fakeClock();
     const run = openSlicer(clock);
-    const done = [run(counting(3, clock, log, "a"), { small: false, signal }), run(counting(3, clock, log, "b"), { small: false, signal })];
+    const done = [
+      run(counting(3, clock, log, "a"), { small: false, signal }),
+      run(counting(3, clock, log, "b"), { small: false, signal }),
+    ];
     expect(log).toEqual([]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(log).toEqual(["a0", "b0"]);

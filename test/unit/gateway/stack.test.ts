@@ -3,6 +3,7 @@ import { openCall } from "../../../core/call.ts";
 import { InferError } from "../../../core/error.ts";
 import type { InferResponse } from "../../../core/request.ts";
 import { gatewayStack, modelStack } from "../../../gateway/stack.ts";
+import { timeoutLayer } from "../../../policies/timeout.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
 import { requestFor, scripted, wholeReply } from "../../support/scripted.ts";
 
@@ -10,7 +11,11 @@ function setUp() {
   const env = fakeEnv();
   const { service, handle } = scripted();
   const call = openCall({ id: "r", traceparent: "t", clock: env.clock, protocol: "test" });
-  const infer = gatewayStack({ env, knows: (name) => name === "m", byModel: modelStack({ timeoutMs: 100, route: service }) });
+  const infer = gatewayStack({
+    env,
+    knows: (name) => name === "m",
+    byModel: modelStack({ layers: new Map([["timeout", timeoutLayer(100)]]), route: service }),
+  });
   return { env, handle, call, infer };
 }
 
@@ -23,7 +28,16 @@ test("an answered request is counted once with its model, protocol and time", as
   asked.reply(wholeReply("m", "2"));
   await answer;
   expect(env.events).toEqual([
-    { type: "request-done", model: "m", version: "2", backend: "local", protocol: "test", code: "ok", origin: undefined, tookMs: 7 },
+    {
+      type: "request-done",
+      model: "m",
+      version: "2",
+      backend: "local",
+      protocol: "test",
+      code: "ok",
+      origin: undefined,
+      tookMs: 7,
+    },
   ]);
   expect(env.clock.pending).toBe(0);
 });

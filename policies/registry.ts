@@ -1,0 +1,6 @@
+// Every kind of policy, as a literal list: a new one is a file beside this one and a line here.
+
+import type { PolicyKind } from "../core/policy.ts";
+import { timeout } from "./timeout.ts";
+
+export const policyKinds: readonly PolicyKind[] = [timeout];
