@@ -32,6 +32,9 @@ export type Loaded =
 
 // How often aliases may multiply nodes: more is a billion-laughs file.
 const MAX_ALIASES = 100;
+const MAX_SYNTAX_MISTAKES = 5;
+const TWICE = "expected each key once, got it twice";
+const TOO_DEEP = "expected YAML that nests less deeply";
 
 /** The config that the text says, frozen, or every mistake in it in the order of its lines. Never throws. */
 export function loadConfig(source: Source, kinds: Kinds): Loaded {
@@ -40,16 +43,25 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   const { faults: inText, value } = readValue(text.document, source.env);
   if (value === undefined) return refuse(inText, text.place);
   const shaped = shape(value.config, kinds);
+  const earlier = [...inText, ...shaped.faults, ...checkNames(value.config)];
   const sense = shaped.document === undefined ? [] : checkSense(shaped.document, value.config);
-  // a value whose reference failed was not read: what its place then lacks is not a second mistake
-  const failed = new Set(inText.map(({ path }) => formatPath(path)));
-  const later = [...shaped.faults, ...checkNames(value.config), ...sense].filter(
-    ({ path }) => !failed.has(formatPath(path)),
-  );
-  const faults = [...inText, ...later];
+  const faults = [
+    ...echoless(earlier, inText),
+    ...sense.filter(({ path }) => !earlier.some((fault) => within(fault, path))),
+  ];
   if (faults.length > 0 || shaped.document === undefined) return refuse(faults, text.place);
   const warnings = [...text.document.warnings.map(({ message }) => message), ...warningsOf(shaped.document)];
   return { ok: true, config: completeConfig(shaped.document, shaped.backends, source.file), warnings };
+}
+
+// Without what is said of a value whose reference failed: it was not read.
+function echoless(faults: readonly Fault[], inText: readonly Fault[]): readonly Fault[] {
+  return faults.filter((fault) => inText.includes(fault) || !inText.some(({ path }) => within(fault, path)));
+}
+
+// Whether the fault stands at the path or below it.
+function within(fault: Fault, path: Path): boolean {
+  return path.every((step, i) => fault.path[i] === step);
 }
 
 function refuse(faults: readonly Fault[], place: Place): Loaded {
@@ -91,10 +103,7 @@ function openText(text: string): Opened {
   const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true } as const;
   try {
     const document = parseDocument(text, options);
-    const mistakes = document.errors.map(({ pos, message }): Mistake => {
-      const { line, col } = lines.linePos(pos[0]);
-      return { path: "", line, column: col, message: `no YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}` };
-    });
+    const mistakes = syntaxMistakes(document, lines);
     if (mistakes.length > 0) return { ok: false, mistakes };
     return { ok: true, document, place: (fault) => locate(document, lines, fault) };
   } catch (error) {
@@ -102,11 +111,34 @@ function openText(text: string): Opened {
   }
 }
 
+// One mistake a line, and few: what follows a syntax error is mostly its echo.
+function syntaxMistakes(document: YamlDocument.Parsed, lines: LineCounter): readonly Mistake[] {
+  const mistakes = new Map<number, Mistake>();
+  for (const { code, message, pos } of document.errors) {
+    const { line, col } = lines.linePos(pos[0]);
+    if (mistakes.size === MAX_SYNTAX_MISTAKES || mistakes.has(line)) continue;
+    mistakes.set(line, { path: "", line, column: col, message: syntaxMessage(code, message) });
+  }
+  return [...mistakes.values()];
+}
+
+function syntaxMessage(code: string, message: string): string {
+  if (code === "MULTIPLE_DOCS") return "expected one YAML document, got another one after ---";
+  if (/call stack/i.test(message)) return TOO_DEEP;
+  if (/flow-map-start at node end/.test(message)) {
+    return "expected YAML, got a { inside a plain value: inside { } and [ ] a reference to the environment stands in quotes";
+  }
+  return `expected YAML: ${lowerFirst(message)}`;
+}
+
+function lowerFirst(text: string): string {
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+}
+
 // What the library throws for a text that is YAML but more than it will hold.
 function tooMuch(error: unknown): string {
-  if (error instanceof RangeError) return "nests too deeply to be read";
-  const text = error instanceof Error ? error.message : String(error);
-  return `no YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+  if (error instanceof RangeError) return TOO_DEEP;
+  return `expected YAML: ${lowerFirst(error instanceof Error ? error.message : String(error))}`;
 }
 
 // The document's value with its references replaced; no value when it cannot be had at all.
@@ -138,7 +170,7 @@ function visitNode(node: unknown, path: Path, visit: Visit): void {
   for (const { key, value } of node.items) {
     const name = isScalar(key) ? String(key.value) : String(key);
     const inner = [...path, name];
-    if (seen.has(name)) visit.faults.push({ path: inner, message: "expected each key once, got it twice", at: "key" });
+    if (seen.has(name)) visit.faults.push({ path: inner, message: TWICE, at: "key" });
     if (name === "__proto__") visit.faults.push({ path: inner, message: "this key cannot be used", at: "key" });
     if (visit.env !== undefined && hasReference(name)) {
       visit.faults.push({ path: inner, message: "expected a plain key: references stand in values only", at: "key" });

@@ -35,7 +35,7 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
   };
   const { faults: planned, rest } = takePlanned(config, own);
   const parsed = document.safeParse(rest, { error: describeIssue });
-  const known = (path: Path) => [...knownWords(document, path), ...plannedWords(path)];
+  const known = (path: Path) => ({ built: knownWords(document, path), planned: plannedWords(path) });
   const wrong = parsed.success ? [] : faultsOf(parsed.error, [], known).filter((fault) => !excused(fault, config));
   const backends = readBackends(isMap(rest) ? rest.backends : undefined, kinds);
   return {
@@ -114,7 +114,7 @@ function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "ba
     const parsed = kind.options.safeParse(options, { error: describeIssue });
     if (parsed.success) backends.push({ name, kind, options: parsed.data });
     else {
-      const known = (path: Path) => [...knownWords(kind.options, path.slice(2)), ...plannedWords(path)];
+      const known = (path: Path) => ({ built: knownWords(kind.options, path.slice(2)), planned: plannedWords(path) });
       faults.push(...faultsOf(parsed.error, ["backends", name], known));
     }
   }
