@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { createGunzip, createInflate } from "node:zlib";
+import type { Clock } from "../core/env.ts";
 import { InferError, invalid } from "../core/error.ts";
 import type { Holding } from "./budget.ts";
 
@@ -42,6 +43,35 @@ export async function readBody(request: IncomingMessage, limits: BodyLimits, hol
     if (error instanceof InferError) throw error;
     throw invalid(`the body is not valid ${request.headers["content-encoding"]}: ${(error as Error).message}`);
   }
+}
+
+/** The end of a refused body is waited for while it comes: at most these bytes more, and no pause longer than this. */
+const DISCARD_BYTES = 256 * 1024 * 1024;
+const DISCARD_PAUSE_MS = 1_000;
+
+/**
+ * Reads a refused body to its end and drops it, within bounds: ended at once, the connection would be reset under a
+ * client that still sends, and with it the answer that says why. Never rejects.
+ */
+export function discardRest(request: IncomingMessage, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    let dropped = 0;
+    let stopTimer = clock.after(DISCARD_PAUSE_MS, resolve);
+    const done = () => {
+      stopTimer();
+      resolve();
+    };
+    request.on("data", (chunk: Buffer) => {
+      stopTimer();
+      dropped += chunk.byteLength;
+      if (dropped > DISCARD_BYTES) resolve();
+      else stopTimer = clock.after(DISCARD_PAUSE_MS, resolve);
+    });
+    request.once("end", done);
+    request.once("close", done);
+    request.once("error", done);
+    request.resume();
+  });
 }
 
 export function hasBody(request: IncomingMessage): boolean {

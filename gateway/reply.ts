@@ -13,6 +13,8 @@ export interface Writing {
   readonly identity: { readonly id: string; readonly traceparent: string };
   /** The connection ends after this answer. */
   readonly close: boolean;
+  /** Waited for when the answer is out and before the connection ends. */
+  readonly settle: (() => Promise<void>) | undefined;
 }
 
 /** An answer smaller than this is not worth compressing, in bytes. */
@@ -20,7 +22,7 @@ const COMPRESS_FROM_BYTES = 1024;
 
 /** Resolves when the whole answer has been handed to the socket; rejects when the client has gone or a part fails. */
 export async function writeReply(writing: Writing): Promise<void> {
-  const { request, response, reply, identity, close } = writing;
+  const { request, response, reply, identity, close, settle } = writing;
   const head: Record<string, string | number> = {
     ...reply.headers,
     "x-request-id": identity.id,
@@ -43,12 +45,16 @@ export async function writeReply(writing: Writing): Promise<void> {
   }
   head["content-length"] = byteLength(parts);
   response.writeHead(reply.status, head);
-  if (parts.length === 1) {
+  if (parts.length === 1 && settle === undefined) {
     response.end(parts[0]);
     return;
   }
   response.cork();
   for (const part of parts) if (part.byteLength > 0) response.write(part);
+  if (settle !== undefined) {
+    response.uncork();
+    await settle();
+  }
   response.end();
 }
 

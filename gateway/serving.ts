@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { Planes, Protocol, Route, WireReply } from "../core/protocol.ts";
-import { hasBody, REQUEST_ENCODINGS, readBody } from "./body.ts";
+import { discardRest, hasBody, REQUEST_ENCODINGS, readBody } from "./body.ts";
 import type { Unanswered } from "./broken-http.ts";
 import type { Budget, Holding } from "./budget.ts";
 import { headersOf, type Identity, identityOf, pathOf, queryOf } from "./incoming.ts";
@@ -66,11 +66,8 @@ interface Incoming {
 async function answer(serving: Serving, routed: Routed, incoming: Incoming): Promise<WireReply> {
   const { protocol, route, request } = routed;
   const { limits } = serving;
-  const url = request.url ?? "/";
-  if (url.length > limits.urlBytes) {
-    const fault = new InferError("too-large", `url: expected at most ${limits.urlBytes} bytes, got ${url.length}`);
-    return refusal(serving, protocol, { fault, status: 414 });
-  }
+  const tooLong = longUrl(request, limits);
+  if (tooLong !== undefined) return refusal(serving, protocol, tooLong);
   let body: Uint8Array | AsyncIterable<Uint8Array>;
   try {
     body =
@@ -85,7 +82,7 @@ async function answer(serving: Serving, routed: Routed, incoming: Incoming): Pro
     method: request.method ?? "GET",
     path: pathOf(request),
     params: routed.params,
-    query: queryOf(url),
+    query: queryOf(request.url ?? "/"),
     headers: headersOf(request),
     peer: request.socket.remoteAddress ?? "",
     arrivedAt,
@@ -108,6 +105,13 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+function longUrl(request: IncomingMessage, limits: HttpLimits): Refusal | undefined {
+  const length = request.url?.length ?? 0;
+  if (length <= limits.urlBytes) return undefined;
+  const fault = new InferError("too-large", `url: expected at most ${limits.urlBytes} bytes, got ${length}`);
+  return { fault, status: 414 };
+}
+
 /** Answers a request that no route takes, in the shape of the protocol whose paths it is among. */
 export function refuse(serving: Serving, pair: Pair, why: Refusal): void {
   const arrivedAt = serving.env.clock.now();
@@ -116,7 +120,7 @@ export function refuse(serving: Serving, pair: Pair, why: Refusal): void {
     one.prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)),
   );
   const identity = identityOf(pair.request);
-  const reply = refusal(serving, protocol, why);
+  const reply = refusal(serving, protocol, longUrl(pair.request, serving.limits) ?? why);
   track(serving, pair, () => {});
   void finish(serving, { request: pair.request, response: pair.response, arrivedAt, identity, reply });
 }
@@ -168,7 +172,9 @@ async function finish(serving: Serving, answered: Answered): Promise<void> {
   // a body refused before it was read is still on its way: the connection cannot be used again
   const unread = reply.status >= 400 && !request.complete && hasBody(request);
   try {
-    await writeReply({ request, response, reply, identity, close: serving.draining || unread });
+    const close = serving.draining || unread;
+    const settle = unread ? () => discardRest(request, serving.env.clock) : undefined;
+    await writeReply({ request, response, reply, identity, close, settle });
   } catch (error) {
     // the status is out: all that is left is to let the client see that its answer is not whole
     serving.env.log.warn({ id: identity.id, err: error }, "the answer broke off");
