@@ -34,7 +34,7 @@ export async function rawSocket(port: number): Promise<RawSocket> {
   let received: Buffer = Buffer.alloc(0);
   let over = false;
   let wake = () => {};
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     wake();
   });
@@ -62,7 +62,7 @@ export async function rawSocket(port: number): Promise<RawSocket> {
   };
   return {
     socket,
-    send: (bytes) => socket.write(Buffer.from(bytes)),
+    send: (bytes) => socket.write(bytes),
     end: () => socket.end(),
     reset: () => socket.resetAndDestroy(),
     answer: () =>

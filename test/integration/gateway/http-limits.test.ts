@@ -35,10 +35,20 @@ test("a body that declares 65 MiB is refused before a byte of it is kept, and it
   await socket.closed();
 });
 
-test("a client that sends all of its 65 MiB before it reads still gets the 413", async () => {
-  const { port } = await open();
-  const answer = await ask({ port, path: "/echo", body: Buffer.alloc(65 * MIB) });
-  expect(answer.status).toBe(413);
+test("a client that sends all of its 65 MiB before it reads a byte still finds the 413", async () => {
+  const { port, budget } = await open();
+  const socket = await rawSocket(port);
+  socket.socket.pause();
+  socket.send(`POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: ${65 * MIB}\r\n\r\n`);
+  for (let sent = 0; sent < 65; sent += 1) {
+    await new Promise<void>((resolve, reject) =>
+      socket.socket.write(Buffer.alloc(MIB), (error) => (error == null ? resolve() : reject(error))),
+    );
+  }
+  expect(budget.usedBytes).toBe(0);
+  socket.socket.resume();
+  expect((await socket.answer()).status).toBe(413);
+  await socket.closed();
 });
 
 test("a chunked body is refused as soon as it passes the limit, without its end", async () => {
