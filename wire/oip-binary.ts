@@ -1,0 +1,280 @@
+// The Open Inference Protocol's bodies over HTTP, all JSON or with the binary tensor extension: requests and answers, both ways.
+
+import { InferError, invalid } from "../core/error.ts";
+import type { Hints } from "../core/hints.ts";
+import type { ModelMetadata, TensorSpec } from "../core/model.ts";
+import type { InferRequest, InferResponse, RequestedOutput } from "../core/request.ts";
+import { ELEMENT_BYTES, joinBytesElements, NO_PARAMETERS, type Parameters, type Tensor } from "../core/tensor.ts";
+import type { Scanner } from "./json-scan.ts";
+import { put, putParameters, putString } from "./json-write.ts";
+import { takeBlobs } from "./oip-blobs.ts";
+import { type DecodeOptions, readBody, readRequestedOutputs, readString } from "./oip-json.ts";
+import { liftOutputs, liftParameters, lowerParameters, readParameters } from "./oip-parameters.ts";
+import { type BodyReader, type ReadTensor, readTensors } from "./oip-tensors.ts";
+import { type BodyWriter, type EncodedBody, finishBody, openBody, writeTensors } from "./oip-write.ts";
+import type { Sliced, SliceOptions } from "./sliced.ts";
+
+/** Which outputs of an answer are to be blobs: an output's own flag, else the request's word for all of them. */
+export interface AnswerForm {
+  readonly binaryByDefault: boolean;
+  /** `binary_data` of the outputs that say it, by name. */
+  readonly binary: ReadonlyMap<string, boolean>;
+}
+
+/** The form of an answer that is all JSON. */
+export const JSON_FORM: AnswerForm = { binaryByDefault: false, binary: new Map() };
+
+/** What a request's body says. The model is in the path. */
+export interface OipRequest {
+  readonly inputs: readonly Tensor[];
+  /** Absent when all outputs are wanted. `binary_data` is in `form`; `classification` and the like are kept. */
+  readonly outputs?: readonly RequestedOutput[];
+  /** Without the reserved ones. */
+  readonly parameters: Parameters;
+  /** The request's id and its reserved parameters. */
+  readonly hints: Hints;
+  readonly form: AnswerForm;
+}
+
+/** What an answer's body says. */
+export interface OipResponse {
+  readonly id?: string;
+  readonly modelName: string;
+  readonly modelVersion?: string;
+  readonly outputs: readonly Tensor[];
+  readonly parameters: Parameters;
+}
+
+/**
+ * Reads the header Inference-Header-Content-Length: how many bytes of the uncompressed body are JSON. `raw` for 0, which says that
+ * the body is the one input's bytes; undefined when there is no header.
+ *
+ * @throws InferError invalid-argument for anything but a whole number up to the body's length
+ */
+export function parseHeaderLength(header: string | undefined, bodyLength: number): number | "raw" | undefined {
+  if (header === undefined) return undefined;
+  const text = header.trim();
+  const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (length <= bodyLength) return length === 0 ? "raw" : length;
+  throw invalid(
+    `header Inference-Header-Content-Length: expected a whole number in [0, ${bodyLength}], got "${header.slice(0, 24)}"`,
+  );
+}
+
+/**
+ * Reads a request. Views of the body serve as blobs. Members and names that nobody knows are ignored.
+ *
+ * @throws InferError invalid-argument for whatever is malformed, unsupported for shared memory, too-large beyond `maxElements`
+ */
+export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced<OipRequest> {
+  const reader: BodyReader = { limits: options.limits, elements: 0 };
+  let id: string | undefined;
+  let inputs: readonly ReadTensor[] | undefined;
+  let asked: readonly RequestedOutput[] = [];
+  let all: Parameters = NO_PARAMETERS;
+  function* readMember(s: Scanner, key: string): Sliced<boolean> {
+    if (key === "id") id = readString(s, "id");
+    else if (key === "inputs") inputs = yield* readTensors(s, reader, "input");
+    else if (key === "outputs") asked = yield* readRequestedOutputs(s, options.limits);
+    else if (key === "parameters") all = yield* readParameters(s, "the request");
+    else return false;
+    return true;
+  }
+  const blobs = yield* readBody(body, options, readMember);
+  if (inputs === undefined) throw invalid("expected inputs, got none");
+  const { parameters, hints, binaryByDefault } = liftParameters(all, id);
+  const { outputs, binary } = liftOutputs(asked);
+  return {
+    inputs: yield* takeBlobs(inputs, blobs, {
+      ...options,
+      word: "input",
+      hasHeader: options.headerLength !== undefined,
+    }),
+    parameters,
+    hints,
+    form: { binaryByDefault, binary },
+    ...(outputs.length === 0 ? {} : { outputs }),
+  };
+}
+
+/**
+ * Reads a backend's answer.
+ *
+ * @throws InferError bad-backend for whatever is malformed
+ */
+export function* decodeResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResponse> {
+  try {
+    return yield* readResponse(body, options);
+  } catch (error) {
+    if (!(error instanceof InferError)) throw error;
+    throw new InferError("bad-backend", `the backend's answer cannot be read: ${error.message}`, { cause: error });
+  }
+}
+
+function* readResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResponse> {
+  const reader: BodyReader = { limits: options.limits, elements: 0 };
+  const texts: { id?: string; model_name?: string; model_version?: string } = {};
+  let outputs: readonly ReadTensor[] | undefined;
+  let parameters: Parameters = NO_PARAMETERS;
+  function* readMember(s: Scanner, key: string): Sliced<boolean> {
+    if (key === "id" || key === "model_name" || key === "model_version") texts[key] = readString(s, key);
+    else if (key === "outputs") outputs = yield* readTensors(s, reader, "output");
+    else if (key === "parameters") parameters = yield* readParameters(s, "the answer");
+    else return false;
+    return true;
+  }
+  const blobs = yield* readBody(body, options, readMember);
+  if (outputs === undefined) throw invalid("expected outputs, got none");
+  const { id, model_name: modelName = "", model_version: modelVersion } = texts;
+  return {
+    modelName,
+    outputs: yield* takeBlobs(outputs, blobs, {
+      ...options,
+      word: "output",
+      hasHeader: options.headerLength !== undefined,
+    }),
+    parameters,
+    ...(id === undefined ? {} : { id }),
+    ...(modelVersion === undefined ? {} : { modelVersion }),
+  };
+}
+
+/** How an answer is to be written. */
+export interface Answer {
+  /** The request's id, echoed unless it is empty. */
+  readonly id?: string;
+  readonly form: AnswerForm;
+}
+
+/**
+ * Writes an answer, its members in Triton's order. Blobs are the tensors' own bytes, not copies.
+ *
+ * @throws InferError unsupported for BYTES in JSON that are no UTF-8, invalid-argument for FP16 and BF16 in JSON
+ */
+export function* encodeResponse(
+  response: InferResponse,
+  answer: Answer,
+  options: SliceOptions = {},
+): Sliced<EncodedBody> {
+  const { model, outputs, parameters } = response;
+  const { binary, binaryByDefault } = answer.form;
+  const body = openBody(options);
+  put(body.json, "{");
+  writeId(body, answer.id);
+  put(body.json, '"model_name":');
+  putString(body.json, model.name);
+  put(body.json, ',"model_version":');
+  putString(body.json, model.version);
+  if (parameters.size > 0) {
+    put(body.json, ',"parameters":');
+    putParameters(body.json, parameters);
+  }
+  put(body.json, ',"outputs":');
+  yield* writeTensors(body, outputs, { word: "output", isBinary: ({ name }) => binary.get(name) ?? binaryByDefault });
+  put(body.json, "}");
+  return finishBody(body);
+}
+
+/** How a request is to be written. */
+export interface Ask {
+  readonly id?: string;
+  /** What is to be said to the other server about the caller; nothing when absent. */
+  readonly hints?: Omit<Hints, "id">;
+  /** Which inputs go as blobs. */
+  readonly isBinary: (input: Tensor) => boolean;
+  /** Which outputs are to come as blobs. */
+  readonly form: AnswerForm;
+}
+
+/**
+ * Writes a request, its members in tritonclient's order. Every output that is listed says whether it is to be binary, since servers
+ * disagree about what holds where it does not.
+ *
+ * @throws InferError unsupported for BYTES in JSON that are no UTF-8, invalid-argument for FP16 and BF16 in JSON
+ */
+export function* encodeRequest(request: InferRequest, ask: Ask, options: SliceOptions = {}): Sliced<EncodedBody> {
+  const body = openBody(options);
+  put(body.json, "{");
+  writeId(body, ask.id);
+  put(body.json, '"inputs":');
+  yield* writeTensors(body, request.inputs, { word: "input", isBinary: ask.isBinary });
+  if (request.outputs !== undefined && request.outputs.length > 0)
+    writeRequestedOutputs(body, request.outputs, ask.form);
+  const parameters = lowerParameters(request.parameters, {
+    ...(ask.hints ?? { sluice: NO_PARAMETERS }),
+    binaryByDefault: ask.form.binaryByDefault,
+  });
+  if (parameters.size > 0) {
+    put(body.json, ',"parameters":');
+    putParameters(body.json, parameters);
+  }
+  put(body.json, "}");
+  return finishBody(body);
+}
+
+function writeId(body: BodyWriter, id: string | undefined): void {
+  if (id === undefined || id === "") return;
+  put(body.json, '"id":');
+  putString(body.json, id);
+  put(body.json, ",");
+}
+
+function writeRequestedOutputs(body: BodyWriter, outputs: readonly RequestedOutput[], form: AnswerForm): void {
+  let before = ',"outputs":[';
+  for (const { name, parameters } of outputs) {
+    put(body.json, `${before}{"name":`);
+    putString(body.json, name);
+    put(body.json, ',"parameters":');
+    putParameters(body.json, [...parameters, ["binary_data", form.binary.get(name) ?? form.binaryByDefault]]);
+    put(body.json, "}");
+    before = ",";
+  }
+  put(body.json, "]");
+}
+
+/**
+ * Reads a raw binary request: the body is the bytes of the model's one input, one row of it, and all outputs go binary. At most one
+ * dimension beside the rows may vary: it follows from the size. BYTES take the body as their one element.
+ *
+ * Source: Triton, docs/protocol/extension_binary_data.md, raw binary request.
+ *
+ * @throws InferError invalid-argument for a model that cannot be asked so, or a size that is not its input's
+ */
+export function decodeRawRequest(body: Uint8Array, metadata: ModelMetadata): OipRequest {
+  const [spec, ...others] = metadata.inputs;
+  if (spec === undefined || others.length > 0) {
+    throw invalid(
+      `model "${metadata.name}" has ${metadata.inputs.length} inputs, a raw binary request needs a model with 1`,
+    );
+  }
+  const { name, datatype } = spec;
+  const shape = rawShape(body.byteLength, spec, metadata.batchDim);
+  const data = datatype === "BYTES" ? joinBytesElements([body]) : body;
+  return {
+    inputs: [{ name, datatype, shape, data }],
+    parameters: NO_PARAMETERS,
+    hints: { sluice: NO_PARAMETERS },
+    form: { binaryByDefault: true, binary: new Map() },
+  };
+}
+
+function rawShape(bytes: number, spec: TensorSpec, batchDim: 0 | undefined): readonly number[] {
+  const label = `input "${spec.name}"`;
+  const said = `${spec.datatype} of shape [${spec.shape.join(",")}]`;
+  const shape = spec.shape.map((size, i) => (i === batchDim ? 1 : size));
+  const varying = shape.filter((size) => size < 0).length;
+  if (varying > 1) {
+    throw invalid(
+      `${label}: a raw binary request needs a shape with at most 1 variable dimension beside the rows, got ${said}`,
+    );
+  }
+  const fixed = shape.reduce((product, size) => (size < 0 ? product : product * size), 1);
+  if (spec.datatype === "BYTES") {
+    if (fixed === 1) return shape.map(() => 1);
+    throw invalid(`${label}: a raw binary request carries 1 BYTES element, the model takes ${said}`);
+  }
+  const unit = fixed * ELEMENT_BYTES[spec.datatype];
+  const rest = unit === 0 ? 0 : bytes / unit;
+  if (varying === 0 ? bytes === unit : Number.isInteger(rest)) return shape.map((size) => (size < 0 ? rest : size));
+  throw invalid(`${label}: ${said} needs ${varying === 0 ? "" : "a multiple of "}${unit} bytes, got ${bytes}`);
+}
