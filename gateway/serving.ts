@@ -93,7 +93,7 @@ async function answer(serving: Serving, routed: Routed, incoming: Incoming): Pro
   try {
     return await route.handle(wire, serving.planes());
   } catch (error) {
-    serving.env.log.error({ id: identity.id, err: error }, "a route threw");
+    if (!(error instanceof InferError)) serving.env.log.error({ id: identity.id, err: error }, "a route threw");
     return refusal(serving, protocol, { fault: asInferError(error) });
   }
 }
