@@ -1,11 +1,18 @@
 // From the words of a config to the config that the gateway reads.
 
 import { dirname, resolve } from "node:path";
-import { type BackendConfig, type Config, deepFreeze, type ModelConfig } from "./config.ts";
+import { type BackendConfig, type Config, deepFreeze, type Kinds, type ModelConfig } from "./config.ts";
 import type { Document } from "./schema.ts";
 
+/** What the passes over a config have left of it when nothing is wrong. */
+export interface Complete {
+  readonly document: Document;
+  readonly backends: readonly BackendConfig[];
+}
+
 /** The whole config, frozen. `file` is where it came from; relative paths start from its folder. */
-export function completeConfig(document: Document, backends: readonly BackendConfig[], file: string): Config {
+export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Config {
+  const { document, backends } = shaped;
   const { limits, models } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
   const frozen = backends.map(({ name, kind, options }) => Object.freeze({ name, kind, options: deepFreeze(options) }));
@@ -27,15 +34,18 @@ export function completeConfig(document: Document, backends: readonly BackendCon
     },
     log: document.log,
     backends: frozen,
-    models: models === undefined ? undefined : Object.entries(models).map(completeModel),
+    models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),
     file,
     baseDir: dirname(resolve(file)),
   });
 }
 
-function completeModel([name, { backend, model, timeout }]: readonly [
-  string,
-  NonNullable<Document["models"]>[string],
-]): ModelConfig {
-  return { name, backend, model: model ?? name, ...(timeout === undefined ? {} : { timeoutMs: timeout }) };
+type ModelWords = NonNullable<Document["models"]>[string];
+
+function completeModel([name, words]: readonly [string, ModelWords], kinds: Kinds): ModelConfig {
+  const { backend, model, ...rest } = words;
+  const options: Readonly<Record<string, unknown>> = rest;
+  const policies = new Map<string, unknown>();
+  for (const { word } of kinds.policies) if (options[word] !== undefined) policies.set(word, options[word]);
+  return { name, backend, model: model ?? name, policies };
 }

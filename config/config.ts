@@ -1,6 +1,7 @@
 // The config as the gateway reads it: typed, complete, frozen.
 
 import type { BackendKind } from "../core/backend.ts";
+import type { PolicyKind } from "../core/policy.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
 export interface Address {
@@ -46,7 +47,8 @@ export interface ModelConfig {
   readonly backend: string;
   /** The model's name there. */
   readonly model: string;
-  readonly timeoutMs?: number;
+  /** The model's policies: what follows each word, as its kind's options read it. */
+  readonly policies: ReadonlyMap<string, unknown>;
 }
 
 export interface Config {
@@ -70,10 +72,11 @@ export interface Config {
   readonly baseDir: string;
 }
 
-/** The kinds of backend that a config may name, and those that it will be able to name later. */
+/** The kinds of backend and of policy that a config may name, and the backends that it will be able to name later. */
 export interface Kinds {
   readonly backends: readonly BackendKind[];
   readonly plannedBackends: readonly string[];
+  readonly policies: readonly PolicyKind[];
 }
 
 /** Freezes plain objects and lists all the way down; what has a class of its own is left alone. */

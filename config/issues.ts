@@ -1,7 +1,8 @@
 // What zod found wrong, in the words of the house: expected, got.
 
 import type { z } from "zod";
-import { didYouMean, type Fault, type KnownWords, type Path, show, unknownKey } from "./mistakes.ts";
+import { show } from "../core/words.ts";
+import { didYouMean, type Fault, type KnownWords, type Path, unknownKey } from "./mistakes.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   string: "text",

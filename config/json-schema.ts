@@ -3,7 +3,7 @@
 import { type ZodType, z } from "zod";
 import type { Kinds } from "./config.ts";
 import type { Path } from "./mistakes.ts";
-import { document } from "./schema.ts";
+import { documentOf } from "./schema.ts";
 
 /** The parts of a JSON Schema that are read here. */
 interface Schema {
@@ -19,7 +19,7 @@ interface Schema {
 
 /** The schema of a whole config with the given kinds of backend. Words that are not built yet are absent from it. */
 export function jsonSchema(kinds: Kinds): object {
-  const whole = describe(document);
+  const whole = describe(documentOf(kinds.policies));
   const backends = whole.properties?.backends;
   return {
     $schema: "http://json-schema.org/draft-07/schema#",

@@ -51,7 +51,7 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   ];
   if (faults.length > 0 || shaped.document === undefined) return refuse(faults, text.place);
   const warnings = [...text.document.warnings.map(({ message }) => message), ...warningsOf(shaped.document)];
-  return { ok: true, config: completeConfig(shaped.document, shaped.backends, source.file), warnings };
+  return { ok: true, config: completeConfig({ ...shaped, document: shaped.document }, kinds, source.file), warnings };
 }
 
 // Without what is said of a value whose reference failed: it was not read.

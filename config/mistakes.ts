@@ -39,15 +39,6 @@ export function formatPath(path: Path): string {
   return text;
 }
 
-/** A value as a message shows it: short, on one line, `nothing` for what is absent. */
-export function show(value: unknown): string {
-  if (value === undefined || value === null) return "nothing";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a map";
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
-}
-
 /** `, did you mean "x"?` for the known word nearest to the one given; empty when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string {
   if (known.length === 0) return "";

@@ -1,8 +1,9 @@
 // The words of the config that are built, each with its description: the one source of the types, the checks and the JSON Schema.
 
-import { z } from "zod";
-import { show } from "./mistakes.ts";
-import { address, bytes, duration, headerName, inFlight } from "./words.ts";
+import { type ZodType, z } from "zod";
+import type { PolicyKind } from "../core/policy.ts";
+import { bytes, duration, show } from "../core/words.ts";
+import { address, headerName, inFlight } from "./words.ts";
 
 /** Says what was expected instead of a bare type. */
 function expecting(what: string) {
@@ -62,14 +63,15 @@ const backend = z.looseObject({
   kind: z.string(expecting("a kind of backend such as onnx")).describe("Which kind of server runs the models."),
 });
 
+/** The words of a model that say where it runs; its policies' words stand beside them. */
 const model = z.strictObject({
   backend: z.string(expecting("the name of a backend")).describe("The backend that runs the model."),
   model: z.string().min(1).optional().describe("The model's name there; the same name where nothing is said."),
-  timeout: duration().optional().describe("The deadline of a request that brings none, and the cap of those that do."),
 });
 
-/** The whole config. What `backends.*` holds beside `kind` is read by the kind. */
-export const document = z.strictObject({
+const MODELS = "What clients ask for, by name. Without it every model of every backend is served under its own name.";
+
+const document = z.strictObject({
   listen,
   readiness: z
     .enum(["gateway", "any", "all"])
@@ -84,11 +86,17 @@ export const document = z.strictObject({
   limits,
   log,
   backends: z.record(z.string(), backend).describe("Where models run, by name."),
-  models: z
-    .record(z.string(), model)
-    .optional()
-    .describe("What clients ask for, by name. Without it every model of every backend is served under its own name."),
+  models: z.record(z.string(), model).optional().describe(MODELS),
 });
 
-/** What the schema makes of a config. */
+/** What the schema makes of a config. A model's policies stand in it under their words. */
 export type Document = z.output<typeof document>;
+
+/** The whole config with these policies. What `backends.*` holds beside `kind` is read by the kind. */
+export function documentOf(policies: readonly PolicyKind[]): ZodType<Document> {
+  const layers = policies.filter((kind) => kind.place === "layer");
+  const words = Object.fromEntries(layers.map(({ word, options }) => [word, options.optional()]));
+  // the type stays that of a model's own words: which policies there are is known only when it runs
+  const withPolicies = model.extend(words) as unknown as typeof model;
+  return document.extend({ models: z.record(z.string(), withPolicies).optional().describe(MODELS) });
+}

@@ -7,7 +7,7 @@ import { describeIssue, faultsOf } from "./issues.ts";
 import { knownWords } from "./json-schema.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
 import { isMap, plannedKind, plannedWords, takePlanned } from "./planned.ts";
-import { type Document, document } from "./schema.ts";
+import { type Document, documentOf } from "./schema.ts";
 
 /** What the shape pass found. */
 export interface Shaped {
@@ -30,9 +30,11 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
   }
   const kindAt = kindFinder(config, kinds);
   const own = (path: Path, word: string) => {
+    if (path[0] === "models") return kinds.policies.some((policy) => policy.word === word);
     const kind = kindAt(path);
     return kind !== undefined && knownWords(kind.options, []).includes(word);
   };
+  const document = documentOf(kinds.policies);
   const { faults: planned, rest } = takePlanned(config, own);
   const parsed = document.safeParse(rest, { error: describeIssue });
   const known = (path: Path) => ({ built: knownWords(document, path), planned: plannedWords(path) });
@@ -40,7 +42,7 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
   const backends = readBackends(isMap(rest) ? rest.backends : undefined, kinds);
   return {
     faults: [...planned, ...wrong, ...backends.faults],
-    document: parsed.success ? parsed.data : readRest(rest, parsed.error),
+    document: parsed.success ? parsed.data : readRest(document, rest, parsed.error),
     backends: backends.backends,
   };
 }
@@ -49,7 +51,7 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
 const ROUNDS = 3;
 
 // What is right about a config in which something is wrong, so that its sense is checked as well.
-function readRest(config: unknown, error: z.ZodError): Document | undefined {
+function readRest(document: z.ZodType<Document>, config: unknown, error: z.ZodError): Document | undefined {
   let rest = config;
   let issues = error.issues;
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -1,47 +1,10 @@
-// The small words that a config's values are made of: durations, sizes, shares, addresses, names.
+// The small words of the gateway's own config: shares, addresses, names of headers.
 
 import { isIPv6 } from "node:net";
-import { type ZodType, z } from "zod";
-import { BYTES_EXPECTED, DURATION_EXPECTED, formatDuration, parseBytes, parseDuration } from "../core/units.ts";
+import type { ZodType } from "zod";
+import { BYTES_EXPECTED, parseBytes } from "../core/units.ts";
+import { word } from "../core/words.ts";
 import type { Address, InFlight } from "./config.ts";
-import { show } from "./mistakes.ts";
-
-/** The longest that a timer of JavaScript can wait. Source: HTML standard, a signed 32-bit count of milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
-
-/** What a reader of text makes of it, or what it expected instead. */
-type Read<T> = { readonly value: T } | { readonly expected: string };
-
-/** A word written as text; the schema's input is a string, its output what `read` made of it. */
-function word<T>(expected: string, read: (text: string) => Read<T>): ZodType<T, string> {
-  const wrong = (input: unknown, wanted: string) => `expected ${wanted}, got ${show(input)}`;
-  return z.string({ error: (issue) => wrong(issue.input, expected) }).transform((text, context) => {
-    const got = read(text.trim());
-    if ("value" in got) return got.value;
-    context.issues.push({ code: "custom", message: wrong(text, got.expected), input: text });
-    return z.NEVER;
-  });
-}
-
-/** A duration in milliseconds, above 0 unless `zero` allows it. */
-export function duration(options: { readonly zero?: boolean } = {}): ZodType<number, string> {
-  return word(DURATION_EXPECTED, (text) => {
-    const ms = parseDuration(text);
-    if (ms === undefined) return { expected: DURATION_EXPECTED };
-    if (ms > LONGEST_MS) return { expected: `a duration of at most ${formatDuration(LONGEST_MS)}` };
-    if (ms === 0 && options.zero !== true) return { expected: "a duration above 0" };
-    return { value: ms };
-  });
-}
-
-/** A size in bytes, at least 1. */
-export function bytes(): ZodType<number, string> {
-  return word(BYTES_EXPECTED, (text) => {
-    const size = parseBytes(text);
-    if (size === undefined) return { expected: BYTES_EXPECTED };
-    return size === 0 ? { expected: "a size above 0" } : { value: size };
-  });
-}
 
 /** A share of the memory such as `25%`, or a size. */
 export function inFlight(): ZodType<InFlight, string> {

@@ -1,13 +1,13 @@
 // Builds the tree of services that a config describes: all of it, or nothing.
 
-import type { Config, ModelConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
 import type { Backend, ControlPlane } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
-import { type ModelSetting, openPlane } from "./plane.ts";
+import { openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
 import { serverMetadata } from "./version.ts";
 
@@ -39,7 +39,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     }
     const plane = openPlane({
       backends,
-      models: config.models?.map(settingOf),
+      models: config.models,
       policyKinds,
       defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,
@@ -69,10 +69,6 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     await parts.close();
     throw error;
   }
-}
-
-function settingOf({ name, backend, model, timeoutMs }: ModelConfig): ModelSetting {
-  return { name, backend, model, policies: new Map(timeoutMs === undefined ? [] : [["timeout", timeoutMs]]) };
 }
 
 function controlOf(backends: readonly Backend[]): ControlPlane {

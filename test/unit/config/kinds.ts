@@ -5,6 +5,7 @@ import type { Kinds } from "../../../config/config.ts";
 import { loadConfig } from "../../../config/load.ts";
 import { formatMistake } from "../../../config/mistakes.ts";
 import type { BackendKind } from "../../../core/backend.ts";
+import { policyKinds } from "../../../policies/registry.ts";
 
 /** A kind `onnx` with a required text, a union and a map of its own. */
 export const stub: BackendKind = {
@@ -17,7 +18,11 @@ export const stub: BackendKind = {
   open: () => Promise.reject(new Error("opened in a test of the config")),
 };
 
-export const kinds: Kinds = { backends: [stub], plannedBackends: ["triton", "tf-serving", "torchserve", "oip"] };
+export const kinds: Kinds = {
+  backends: [stub],
+  plannedBackends: ["triton", "tf-serving", "torchserve", "oip"],
+  policies: policyKinds,
+};
 
 /** A backend that is right, to stand before the words under test. */
 export const BACKEND = "backends: {local: {kind: onnx, repository: m}}\n";

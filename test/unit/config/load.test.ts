@@ -67,8 +67,8 @@ models:
     });
     expect(config.log).toEqual({ level: "silent" });
     expect(config.models).toEqual([
-      { name: "one", backend: "a", model: "one" },
-      { name: "two", backend: "a", model: "other", timeoutMs: 2000 },
+      { name: "one", backend: "a", model: "one", policies: new Map() },
+      { name: "two", backend: "a", model: "other", policies: new Map([["timeout", 2000]]) },
     ]);
   });
 
@@ -285,7 +285,7 @@ describe("the whole example of the language", () => {
   it("gives way to a kind that already has a planned word of its own", () => {
     const retrying = { ...stub, options: z.strictObject({ retry: z.int() }) };
     const source = { text: "backends: {b: {kind: onnx, retry: 3}}", file: "f.yaml", env: {} };
-    const loaded = loadConfig(source, { backends: [retrying], plannedBackends: [] });
+    const loaded = loadConfig(source, { backends: [retrying], plannedBackends: [], policies: [] });
     expect(loaded.ok && loaded.config.backends[0]?.options).toEqual({ retry: 3 });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { didYouMean, formatMistake, formatPath, show } from "../../../config/mistakes.ts";
+import { didYouMean, formatMistake, formatPath } from "../../../config/mistakes.ts";
+import { show } from "../../../core/words.ts";
 
 describe("a mistake in print", () => {
   it("stands in the form of the house: path, expected, got, file and line", () => {
