@@ -1,0 +1,125 @@
+// The command line: the commands, their options and help; the one door to commander.
+
+import { Command, CommanderError } from "commander";
+import { InferError } from "../core/error.ts";
+import { runCheck } from "./cli/check.ts";
+import { DEFAULT_URL } from "./cli/client.ts";
+import { runDemo } from "./cli/demo.ts";
+import { runInfer } from "./cli/infer.ts";
+import { CliError, EXIT, type Io, processIo } from "./cli/io.ts";
+import { runModels } from "./cli/models.ts";
+import { runSchema } from "./cli/schema.ts";
+import { runServe } from "./cli/serve.ts";
+import { serverMetadata } from "./version.ts";
+
+/**
+ * Runs one command.
+ *
+ * @param args what stands after `sluice`
+ * @returns the exit code: 0 done, 1 refused or failed, 2 wrong usage
+ */
+export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = programFor(io, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof CliError || error instanceof InferError)) throw error;
+    for (const line of error.message.split("\n")) io.err(`sluice: ${line}\n`);
+    return error instanceof CliError ? error.exitCode : EXIT.failed;
+  }
+}
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+Colours and tables appear on a terminal only; NO_COLOR turns colours off.`;
+
+const CONFIG = "-c, --config <file>";
+const CONFIG_SAYS = "the config; else $SLUICE_CONFIG, ./sluice.yaml, or the demo models";
+const URL_SAYS = "where the gateway listens";
+
+function programFor(io: Io, done: (code: number) => void): Command {
+  const program = new Command("sluice")
+    .description("An inference gateway: one endpoint for all models.")
+    .version(serverMetadata().version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .showHelpAfterError("(--help says more)")
+    .exitOverride();
+  // commands copy the settings above, so they come after them
+  addServing(program, io, done);
+  addAsking(program, io, done);
+  program.addHelpText("after", EXIT_CODES);
+  return program;
+}
+
+function addServing(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command("serve")
+    .description("run the gateway until SIGTERM or SIGINT")
+    .option(CONFIG, CONFIG_SAYS)
+    .option("--http <host:port>", "listen here instead; port 0 takes a free one")
+    .option("--admin <host:port>", "metrics and health here instead")
+    .addHelpText("after", examples("sluice serve", "sluice serve --config sluice.yaml --http 0.0.0.0:80"))
+    .action(async (options) => done(await runServe(io, options)));
+  program
+    .command("check")
+    .description("say whether a config is right, or name all its mistakes")
+    .option(CONFIG, CONFIG_SAYS)
+    .option("--json", "print JSON")
+    .addHelpText("after", examples("sluice check --config sluice.yaml"))
+    .action(async (options) => done(await runCheck(io, options)));
+  program
+    .command("demo")
+    .description("start the demo models on free ports, send real inputs, show what happens, and stop")
+    .action(async () => done(await runDemo(io)));
+  program
+    .command("schema")
+    .description("print the JSON Schema of the config, for editors")
+    .addHelpText("after", examples("sluice schema > sluice.schema.json"))
+    .action(() => done(runSchema(io)));
+}
+
+function addAsking(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command("models")
+    .description("list what a running gateway serves")
+    .option("-u, --url <url>", URL_SAYS, DEFAULT_URL)
+    .option("--json", "print JSON")
+    .addHelpText("after", examples("sluice models", "sluice models --json | jq -r '.models[].name'"))
+    .action(async (options) => done(await runModels(io, options)));
+  program
+    .command("infer")
+    .description("send one request to a running gateway and print the answer")
+    .argument("<model>", "a model, or model:version")
+    .option(
+      "-i, --input <value...>",
+      "@file of JSON, .npy, .png or .jpg, or a value; name=@file where there are several",
+    )
+    .option("-d, --data <json>", "the input's values, for a model with one input")
+    .option("--scale <factor>", "multiply an image's pixel values, such as 1/255")
+    .option("-u, --url <url>", URL_SAYS, DEFAULT_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", INFER_EXAMPLES)
+    .action(async (model, options) => done(await runInfer(io, model, options)));
+}
+
+const INFER_EXAMPLES = examples(
+  "sluice infer digits --input @models/digits/samples/seven.json",
+  "sluice infer digits:1 --input @models/digits/samples/hard.png --scale 16/255",
+  "sluice infer iris --data '[[5.1, 3.5, 1.4, 0.2]]'",
+  "sluice infer language --input 'Tous les êtres humains naissent libres'",
+  "sluice infer add_sub --input INPUT0=@a.npy --input INPUT1=@b.npy --json",
+);
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

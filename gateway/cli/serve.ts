@@ -1,0 +1,118 @@
+// `sluice serve`: runs the gateway until it is told to stop.
+
+import { checkListen } from "../../config/check.ts";
+import type { Address, Config } from "../../config/config.ts";
+import { formatAddress, parseAddress } from "../../config/words.ts";
+import { systemClock } from "../env.ts";
+import { openLog } from "../log.ts";
+import { type Running, serve } from "../main.ts";
+import { serverMetadata } from "../version.ts";
+import { banner, type Served } from "./banner.ts";
+import { type Client, openClient } from "./client.ts";
+import { requireConfig } from "./config-file.ts";
+import { findExample } from "./example.ts";
+import { CliError, EXIT, type Io } from "./io.ts";
+import { paintFor } from "./paint.ts";
+
+export interface ServeCommand {
+  readonly config?: string;
+  /** Addresses in place of those of the config. */
+  readonly http?: string;
+  readonly admin?: string;
+}
+
+/** How long the banner waits for models to load; the gateway serves meanwhile. */
+const BANNER_WAIT_MS = 15_000;
+/** How long load balancers are given to notice, where neither the config nor a terminal says otherwise. */
+const DRAIN_DELAY_MS = 5000;
+
+/** Serves until SIGINT or SIGTERM, and then until everything in flight is answered; 0 then. */
+export async function runServe(io: Io, options: ServeCommand): Promise<number> {
+  const config = withAddresses(await requireConfig(io, options.config), options);
+  const log = openLog({ level: config.log.level, pretty: io.errTerminal });
+  const told = nextSignal(io);
+  let running: Running;
+  try {
+    running = await serve({ config, log });
+  } catch (error) {
+    log.flush();
+    throw error;
+  }
+  const settled = await Promise.race([told, greet(io, running)]);
+  const signal = settled ?? (await told);
+  // on a terminal nobody balances load, and somebody waits
+  const atOnce = signal === "SIGINT" || io.terminal;
+  const forget = io.onSignal((again) => io.exit(again === "SIGINT" ? 130 : 143));
+  await running.stop({ drainDelayMs: config.drainDelayMs ?? (atOnce ? 0 : DRAIN_DELAY_MS) });
+  forget();
+  return EXIT.ok;
+}
+
+type Signal = "SIGINT" | "SIGTERM";
+
+function nextSignal(io: Io): Promise<Signal> {
+  return new Promise((resolve) => {
+    const forget = io.onSignal((signal) => {
+      forget();
+      resolve(signal);
+    });
+  });
+}
+
+/** The config with other addresses, checked as those of a config are. */
+export function withAddresses(config: Config, options: Pick<ServeCommand, "http" | "admin">): Config {
+  const http = options.http === undefined ? undefined : readAddress("--http", options.http);
+  const admin = options.admin === undefined ? undefined : readAddress("--admin", options.admin);
+  const listen = {
+    ...config.listen,
+    ...(http === undefined ? {} : { http }),
+    ...(admin === undefined ? {} : { admin }),
+  };
+  const [fault] = checkListen(listen);
+  if (fault !== undefined) throw new CliError(`${fault.path.join(".")}: ${fault.message}`, EXIT.usage);
+  return { ...config, listen };
+}
+
+function readAddress(option: string, text: string): Address {
+  const address = parseAddress(text);
+  if (address !== undefined) return address;
+  throw new CliError(`${option}: expected host:port such as 127.0.0.1:8000, got ${JSON.stringify(text)}`, EXIT.usage);
+}
+
+async function greet(io: Io, running: Running): Promise<undefined> {
+  const waited = new Promise<void>((resolve) => systemClock.after(BANNER_WAIT_MS, resolve));
+  await Promise.race([running.settled(), waited]);
+  try {
+    io.out(`${banner(await factsOf(running), paintFor(io))}\n`);
+  } catch (error) {
+    // the gateway serves all the same, or is about to stop
+    io.err(`sluice: expected to ask the gateway what it serves: ${error instanceof Error ? error.message : error}\n`);
+  }
+}
+
+/** What there is to say of a gateway that runs. */
+export async function factsOf(running: Running): Promise<Served> {
+  const { addresses, config } = running;
+  const http = addresses.http === undefined ? undefined : urlOf(addresses.http);
+  const models = http === undefined ? [] : await readyModels(openClient(http));
+  return {
+    version: serverMetadata().version,
+    configFile: config.file,
+    http,
+    admin: addresses.admin === undefined ? undefined : urlOf(addresses.admin),
+    models,
+    notReady: running.models().filter(({ state }) => state !== "ready"),
+    example: await findExample(config, models),
+  };
+}
+
+async function readyModels(client: Client) {
+  const models = (await client.models()).filter(({ ready }) => ready);
+  return Promise.all(models.map(({ name }) => client.metadata(name)));
+}
+
+/** A URL that reaches the address from this machine. */
+export function urlOf(address: Address): string {
+  const host = address.host === "0.0.0.0" ? "127.0.0.1" : address.host === "::" ? "::1" : address.host;
+  return `http://${formatAddress({ host, port: address.port })}`;
+}
