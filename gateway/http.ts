@@ -90,6 +90,8 @@ function fastifyFor(serving: Serving): FastifyInstance {
       connectionsCheckingInterval: CHECK_EVERY_MS,
     },
   });
+  // an expectation that nobody knows is no reason to refuse (RFC 9110, 10.1.1: a server may); an empty one is none at all
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.removeAllContentTypeParsers();
   // body.ts reads bodies, whatever their type: tritonclient sends none
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
