@@ -5,6 +5,7 @@ import { loadConfig } from "../../config/load.ts";
 import { formatMistake } from "../../config/mistakes.ts";
 import type { BackendKind } from "../../core/backend.ts";
 import { type Running, serve } from "../../gateway/main.ts";
+import { policyKinds } from "../../policies/registry.ts";
 import { type Answer, type Ask, ask } from "./http-client.ts";
 
 export interface TestGateway {
@@ -38,7 +39,7 @@ export interface GatewayOptions {
 /** Starts it and waits until every model is ready or known not to be. */
 export async function startGateway(options: GatewayOptions): Promise<TestGateway> {
   const text = `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${options.yaml}`;
-  const kinds = { backends: options.kinds, plannedBackends: [] };
+  const kinds = { backends: options.kinds, plannedBackends: [], policies: policyKinds };
   const file = `${ROOT}test.yaml`;
   const loaded = loadConfig({ text, file, env: {} }, kinds);
   if (!loaded.ok) throw new Error(loaded.mistakes.map((mistake) => formatMistake(mistake, file)).join("\n"));
