@@ -22,6 +22,7 @@ export default defineConfig({
         test: {
           name: "packaging",
           include: ["test/packaging/**/*.test.ts"],
+          globalSetup: ["test/packaging/setup.ts"],
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

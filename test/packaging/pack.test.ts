@@ -1,0 +1,102 @@
+// What a user gets who installs the package in an empty folder: a command that serves, answers, checks and stops.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
+import { ROOT } from "./files.ts";
+import { must, type Running, run, start, userEnv } from "./shell.ts";
+
+const tarball = inject("tarball");
+const cwd = mkdtempSync(join(tmpdir(), "sluice-user-"));
+const env = userEnv();
+const place = { cwd, env };
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+let running: Running | undefined;
+afterEach(() => {
+  running?.kill();
+  running = undefined;
+});
+
+async function packed(): Promise<readonly string[]> {
+  const listing = await must(`tar -tzf ${tarball}`, place);
+  return listing
+    .trim()
+    .split("\n")
+    .map((line) => line.replace(/^package\//, ""));
+}
+
+describe("the tarball", () => {
+  test("holds the compiled gateway, the models and the papers, and nothing that only its makers need", async () => {
+    const files = await packed();
+    expect(files).toEqual(
+      expect.arrayContaining([
+        "bin/sluice.js",
+        "dist/gateway/cli.js",
+        "dist/gateway/main.d.ts",
+        "dist/backends/onnx/worker.js",
+        "config/sluice.yaml",
+        "config/sluice.schema.json",
+        "models/digits/1/model.onnx",
+        "LICENSE",
+        "CHANGELOG.md",
+        "package.json",
+      ]),
+    );
+    const tops = new Set(files.map((path) => path.split("/")[0]));
+    const allowed = ["CHANGELOG.md", "LICENSE", "README.md", "bin", "config", "dist", "models", "package.json"];
+    expect([...tops].filter((top) => !allowed.includes(top ?? ""))).toEqual([]);
+    expect(files.filter((path) => /(?<!\.d)\.ts$|\.py$|requirements\.txt$|\.test\./.test(path))).toEqual([]);
+  });
+});
+
+describe("installed in an empty folder", () => {
+  beforeAll(async () => {
+    await must(`npm install --prefer-offline --no-audit --no-fund ${tarball}`, place);
+  });
+
+  test("it serves the demo models, answers the curl line that it prints, and stops with code 0", async () => {
+    running = start("npx sluice serve --http 127.0.0.1:0 --admin 127.0.0.1:0", place);
+    const [curl] = await running.until(/^curl .*$/m, 60_000);
+    const answer = JSON.parse(await must(curl, place));
+    expect(answer).toMatchObject({ model_name: expect.any(String), outputs: [{ name: expect.any(String) }] });
+
+    const [, http] = await running.until(/ at (http:\S+)/, 1000);
+    const sample = join(cwd, "node_modules", "sluice-gateway", "models", "add_sub", "samples");
+    const sum = await fetch(`${http}/v2/models/add_sub/infer`, {
+      method: "POST",
+      body: readFileSync(join(sample, "count.json")),
+    });
+    expect(sum.status).toBe(200);
+
+    const { code } = await running.stop("SIGTERM");
+    expect(code).toBe(0);
+  });
+
+  test("it checks a config: the packaged one is right, and a broken one fails with every mistake", async () => {
+    expect(await run("npx sluice check", place)).toMatchObject({ code: 0 });
+    writeFileSync(join(cwd, "broken.yaml"), readFileSync(join(ROOT, "test", "fixtures", "broken.yaml")));
+    const installed = await run("npx sluice check --config broken.yaml", place);
+    expect(installed.code).toBe(1);
+    const here = await run("node bin/sluice.js check --config test/fixtures/broken.yaml", { cwd: ROOT, env });
+    expect(installed.out + installed.err).toBe((here.out + here.err).replaceAll("test/fixtures/", ""));
+  });
+
+  test("its types are found by a program that embeds it", async () => {
+    const program = `import { serve, type Running } from "sluice-gateway";
+const start: (options: Parameters<typeof serve>[0]) => Promise<Running> = serve;
+export const wrong: number = start;
+`;
+    writeFileSync(join(cwd, "embed.mts"), program);
+    const tsc = join(ROOT, "node_modules", ".bin", "tsc");
+    const options = "--noEmit --strict --module nodenext --target es2024 --types node";
+    const { out } = await run(`${tsc} ${options} --typeRoots ${ROOT}/node_modules/@types embed.mts`, place);
+    expect(
+      out
+        .trim()
+        .split("\n")
+        .map((line) => line.replace(/: error (TS\d+).*/, " $1")),
+    ).toEqual(["embed.mts(3,14) TS2322"]);
+  });
+});
