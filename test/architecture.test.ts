@@ -43,6 +43,7 @@ describe("the judge can fail", () => {
       "cycle: backends/pool.ts -> gateway/main.ts -> config/load.ts -> backends/pool.ts",
       "cycle: policies/cache.ts -> backends/pool.ts -> gateway/main.ts -> policies/cache.ts",
       "missing: gateway/main.ts:5 imports gone.ts, which is not there",
+      "missing: test/built.ts:1 imports gateway/gone.ts, which is not there",
     ]);
   });
 

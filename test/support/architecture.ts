@@ -96,9 +96,15 @@ function isLocal(specifier: string): boolean {
   return specifier.startsWith(".");
 }
 
+/** The file of the tree that an import names; a compiled file stands for its source. */
+function targetOf(from: string, specifier: string): string {
+  const path = posix.join(posix.dirname(from), specifier);
+  return path.startsWith("dist/") ? path.slice("dist/".length).replace(/\.js$/, ".ts") : path;
+}
+
 function edgeOf(tree: Tree, from: string, fact: ImportFact): Edge | undefined {
   if (fact.specifier === undefined || !isLocal(fact.specifier)) return undefined;
-  const to = posix.join(posix.dirname(from), fact.specifier);
+  const to = targetOf(from, fact.specifier);
   return tree.sources.has(to) ? { from, to, line: fact.line } : undefined;
 }
 
@@ -107,7 +113,7 @@ function importFindings(tree: Tree, path: string, fact: ImportFact): readonly st
   const outside = isOutside(tree.table, path);
   if (fact.specifier === undefined) return outside ? [] : [`computed import: ${at} hides what it imports`];
   if (!isLocal(fact.specifier)) return libraryFindings(tree, path, { ...fact, specifier: fact.specifier });
-  const to = posix.join(posix.dirname(path), fact.specifier);
+  const to = targetOf(path, fact.specifier);
   if (!tree.sources.has(to) && !existsSync(join(tree.root, to)))
     return [`missing: ${at} imports ${to}, which is not there`];
   if (outside) return [];
