@@ -1,162 +1,180 @@
-// The loop that reads decimals of a JSON array straight into typed arrays: the fast half of the work on large bodies.
+// Reads FP32 and FP64 elements of a JSON array straight into typed arrays: fast loops, and the careful way for what they leave.
 
+import { readDoubles } from "./json-doubles.ts";
 import { goesOn, type Leaf, type Run, refuseElement } from "./json-leaf.ts";
 import { readDouble } from "./json-number.ts";
 import { type Scanner, skipSpace } from "./json-scan.ts";
-import { MAX_POWER, TEN, timesPower } from "./powers.ts";
+import { MAX_POWER, POWERS, TEN } from "./powers.ts";
 
 /**
- * Reads FP32 or FP64: each element is the double that JSON.parse gives for its text (for FP32 rounded to a float, as
- * Math.fround does), bit for bit, or it is refused because the datatype cannot hold it. Bare NaN, Infinity and -Infinity pass.
+ * Reads FP32: each element is Math.fround of the double that JSON.parse gives for its text, bit for bit, or it is refused because
+ * a finite number is beyond every float. Bare NaN, Infinity and -Infinity pass.
  */
-export function floatLeaf(out: Float32Array | Float64Array): Leaf {
-  const word = out instanceof Float32Array ? "FP32" : "FP64";
+export function floatLeaf(out: Float32Array): Leaf {
   return (s, run) => {
-    while (readFast(s, run, out)) {
-      skipSpace(s);
-      const from = s.at;
-      const value = readDouble(s);
-      if (value === undefined || overflows(s, from, out instanceof Float32Array ? Math.fround(value) : value)) {
-        s.at = from;
-        throw refuseElement(s, run, `a number in ${word}'s range`);
-      }
-      out[run.index] = value;
-      if (!goesOn(s, run)) return;
-    }
+    do {
+      const stop = isOne(run) ? "odd element" : readFloats(s, run, out);
+      if (stop === "slice over") return;
+      if (stop === "odd element") out[run.index] = readWithCare(s, run, "FP32");
+    } while (goesOn(s, run));
   };
 }
 
-// An infinite value is right only where the text says so.
-function overflows(s: Scanner, from: number, value: number): boolean {
-  if (Number.isFinite(value) || Number.isNaN(value)) return false;
-  const first = s.text[from] === 0x2d ? s.text[from + 1] : s.text[from];
-  return first !== 0x49;
+/** Reads FP64: each element is the double that JSON.parse gives for its text, bit for bit, or it is refused as for FP32. */
+export function doubleLeaf(out: Float64Array): Leaf {
+  return (s, run) => {
+    do {
+      const stop = isOne(run) ? "odd element" : readDoubles(s, run, out);
+      if (stop === "slice over") return;
+      if (stop === "odd element") out[run.index] = readWithCare(s, run, "FP64");
+    } while (goesOn(s, run));
+  };
 }
 
-/** Every double from here on rounds to an infinite float. */
-const FLOAT_LIMIT = 3.4028235677973366e38;
-/** Mantissas below this are held exactly. */
-const EXACT = 2 ** 53;
-/** The fast loop reads ahead this far without asking whether the text ends. */
-const MARGIN = 32;
+// A bare scalar: the comma behind it is not an array's.
+const isOne = (run: Run): boolean => run.limit === 1;
+
+function readWithCare(s: Scanner, run: Run, datatype: "FP32" | "FP64"): number {
+  skipSpace(s);
+  const from = s.at;
+  const value = readDouble(s);
+  // an infinite float is right only where the text says so, and then the double is infinite too
+  if (value !== undefined && (datatype === "FP64" || Number.isFinite(Math.fround(value)) || !Number.isFinite(value)))
+    return value;
+  s.at = from;
+  throw refuseElement(s, run, `a number in ${datatype}'s range`);
+}
+
+/** The loop reads this far ahead without asking whether the text ends. */
+const MARGIN = 48;
+/** Digits of a fraction that are looked at when it has more. */
+const FRACTION_DIGITS = 16;
+/** Twelve roundings of 2^-53 at most lie between a number and its product. */
+const LOWER = 1 - 2 ** -48;
+const UPPER = 1 + 2 ** -48;
 
 /**
- * Reads elements while they look as numbers usually do. True when the scanner stands at an element to be read with care, false
- * when the run is over. One function, since calls and boxed doubles would cost more than the digits: per element the sign, the
- * digits (four at a time where a fraction has them) as mantissa and rest, the exponent, then one exact operation (Clinger) or a
- * product with a known error.
+ * Reads elements while they look as numbers usually do.
+ *
+ * One function, unrolled, since calls, boxed doubles and a loop over the digits would cost more than the digits. Each number is bounded from below and above by
+ * two doubles; when both round to the same float, so does the true value, and so does its nearest double, which lies between
+ * them. Otherwise (about once in a million) the element is left to the careful way.
  */
-function readFast(s: Scanner, run: Run, out: Float32Array | Float64Array): boolean {
+function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
   const { text, view } = s;
-  const { stopAt } = s;
-  const lastFour = s.end - 4;
-  const fastEnd = s.end - MARGIN;
-  const limit = run.limit - 1;
-  const largest = out instanceof Float32Array ? FLOAT_LIMIT : Number.POSITIVE_INFINITY;
-  let at = s.at;
+  const lastFour = s.end - 8;
+  const fastEnd = Math.min(s.stopAt, s.end - MARGIN);
+  let start = s.at;
   let index = run.index;
-  let start = at;
-  while (at < fastEnd) {
-    start = at;
+  while (start < fastEnd) {
+    let at = start;
     let byte = text[at] as number;
     if (byte === 0x20) byte = text[++at] as number;
     const isNegative = byte === 0x2d;
     if (isNegative) byte = text[++at] as number;
-    let digit = byte - 0x30;
-    if (digit >>> 0 > 9) break;
-    let mantissa = digit;
-    const leading = at;
-    digit = (text[++at] as number) - 0x30;
-    while (digit >>> 0 <= 9 && mantissa < 1e14) {
-      mantissa = mantissa * 10 + digit;
-      digit = (text[++at] as number) - 0x30;
+    const first = byte - 0x30;
+    if (first >>> 0 > 9) break;
+    let mantissa = first;
+    byte = text[++at] as number;
+    if (byte !== 0x2e) {
+      const from = at;
+      while ((byte - 0x30) >>> 0 <= 9 && at - from < 7) {
+        mantissa = (mantissa * 10 + (byte - 0x30)) | 0;
+        byte = text[++at] as number;
+      }
+      if ((byte - 0x30) >>> 0 <= 9 || (first === 0 && at > from)) break;
     }
-    if (digit >>> 0 <= 9 || (text[leading] === 0x30 && at > leading + 1)) break;
-    let power = 0;
-    let rest = 0;
-    let restDigits = 0;
-    if (digit === -2) {
-      const fraction = ++at;
-      // four digits at a time: each byte less 0x30 is at most 9 or the high bit of its lane shows
-      while (mantissa < 1e11 && at <= lastFour) {
-        const four = view.getInt32(at, true) ^ 0x30303030;
-        if ((((four + 0x76767676) | four) & 0x80808080) !== 0) break;
-        const pairs = Math.imul(four, 10) + (four >>> 8);
-        mantissa = mantissa * 10000 + (pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff);
+    let power = MAX_POWER;
+    let dropped = 0;
+    if (byte === 0x2e) {
+      const from = ++at;
+      // four digits at a time: less its 0x30 each byte is at most 9, or the high bit of its lane shows in `ends`
+      let four = view.getInt32(at, true) ^ 0x30303030;
+      let ends = ((four + 0x76767676) | four) & 0x80808080;
+      if (ends === 0) {
+        let pairs = Math.imul(four, 10) + (four >>> 8);
+        let digits = Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff);
         at += 4;
+        four = view.getInt32(at, true) ^ 0x30303030;
+        ends = ((four + 0x76767676) | four) & 0x80808080;
+        if (ends !== 0) {
+          mantissa = mantissa * 1e4 + digits;
+        } else {
+          pairs = Math.imul(four, 10) + (four >>> 8);
+          digits = Math.imul(digits, 10000) + Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff);
+          mantissa = mantissa * 1e8 + digits;
+          at += 4;
+          four = view.getInt32(at, true) ^ 0x30303030;
+          ends = ((four + 0x76767676) | four) & 0x80808080;
+          if (ends === 0) {
+            pairs = Math.imul(four, 10) + (four >>> 8);
+            digits = Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff);
+            at += 4;
+            four = view.getInt32(at, true) ^ 0x30303030;
+            ends = ((four + 0x76767676) | four) & 0x80808080;
+            if (ends !== 0) {
+              mantissa = mantissa * 1e4 + digits;
+            } else {
+              // sixteen digits are more than a float needs: what follows is stepped over
+              pairs = Math.imul(four, 10) + (four >>> 8);
+              digits = Math.imul(digits, 10000) + Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff);
+              mantissa = mantissa * 1e8 + digits;
+              dropped = 1;
+              do {
+                at += 4;
+                four = view.getInt32(at, true) ^ 0x30303030;
+                ends = ((four + 0x76767676) | four) & 0x80808080;
+              } while (ends === 0 && at < lastFour);
+              if (ends === 0) break;
+            }
+          }
+        }
       }
-      digit = (text[at] as number) - 0x30;
-      while (digit >>> 0 <= 9 && mantissa < 1e11) {
-        mantissa = mantissa * 10 + digit;
-        digit = (text[++at] as number) - 0x30;
+      const more = (31 - Math.clz32(ends & -ends)) >>> 3;
+      at += more;
+      if (dropped === 0) {
+        // up to three digits more, moved to the end of the lanes, zeros before them
+        four = (four << (24 - 8 * more)) << 8;
+        const pairs = Math.imul(four, 10) + (four >>> 8);
+        mantissa = mantissa * (TEN[more] as number) + (Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff));
+        power -= at - from;
+        if (at === from) break;
+      } else {
+        power -= FRACTION_DIGITS;
       }
-      power = fraction - at;
-      while (digit >>> 0 <= 9 && restDigits < 9) {
-        rest = rest * 10 + digit;
-        restDigits += 1;
-        digit = (text[++at] as number) - 0x30;
-      }
-      if (digit >>> 0 <= 9 || at === fraction) break;
+      byte = text[at] as number;
     }
-    if (digit === 0x35 || digit === 0x15) {
+    if (byte !== 0x2c && (byte | 0x20) === 0x65) {
       byte = text[++at] as number;
       const isBelow = byte === 0x2d;
       if (isBelow || byte === 0x2b) byte = text[++at] as number;
+      const from = at;
       let exponent = 0;
-      let digits = 0;
-      digit = byte - 0x30;
-      while (digit >>> 0 <= 9 && digits < 4) {
-        exponent = exponent * 10 + digit;
-        digits += 1;
-        digit = (text[++at] as number) - 0x30;
+      while ((byte - 0x30) >>> 0 <= 9 && at - from < 3) {
+        exponent = exponent * 10 + (byte - 0x30);
+        byte = text[++at] as number;
       }
-      if (digits === 0 || digits === 4) break;
+      if (at === from || (byte - 0x30) >>> 0 <= 9) break;
       power += isBelow ? -exponent : exponent;
+      if (power < 0 || power > 2 * MAX_POWER) break;
     }
-    if (restDigits > 0) {
-      const scale = TEN[restDigits] as number;
-      const whole = mantissa * scale + rest;
-      if (whole < EXACT) {
-        mantissa = whole;
-        power -= restDigits;
-        rest = 0;
-      } else {
-        rest /= scale;
-      }
-    }
-    let value = mantissa;
-    if (rest !== 0 || power < -22 || power > 22) {
-      if (power < -MAX_POWER || power > MAX_POWER) break;
-      value = timesPower(mantissa, rest, power);
-    } else if (power < 0) {
-      value = mantissa / (TEN[-power] as number);
-    } else if (power > 0) {
-      value = mantissa * (TEN[power] as number);
-    }
-    if (!(value < largest)) break;
-    out[index] = isNegative ? -value : value;
-    if (text[at] === 0x2c && index < limit) {
+    const scale = POWERS[power] as number;
+    const low = Math.fround(mantissa * scale * LOWER);
+    const high = Math.fround((mantissa + dropped) * scale * UPPER);
+    // not 0 when they differ, and NaN when both are infinite
+    if (high - low !== 0) break;
+    out[index] = isNegative ? -low : low;
+    if (byte === 0x2c) {
       index += 1;
-      at += 1;
-      start = at;
-      if (at < stopAt) continue;
-      run.place = "comma";
-    } else {
-      s.at = at;
-      run.index = index;
-      if (goesOn(s, run)) {
-        at = s.at;
-        index = run.index;
-        start = at;
-        continue;
-      }
-      return false;
+      start = at + 1;
+      continue;
     }
     s.at = at;
     run.index = index;
-    return false;
+    return "no comma";
   }
   s.at = start;
   run.index = index;
-  return true;
+  run.place = "comma";
+  return start < s.stopAt ? "odd element" : "slice over";
 }

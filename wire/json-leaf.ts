@@ -42,3 +42,9 @@ export function refuseElement(s: Scanner, run: Run, what: string): InferError {
   const path = run.open.map((children, depth) => `[${depth === last ? children + run.index - run.from : children}]`);
   return invalid(`${run.label}: expected ${what} at data${path.join("")}, got ${excerpt(s, s.at)}`);
 }
+
+/**
+ * Why a fast loop stopped: at an element that has to be read with care, behind an element that no comma follows at once, or behind
+ * a comma where the slice ends.
+ */
+export type Stop = "odd element" | "no comma" | "slice over";

@@ -2,7 +2,7 @@
 
 import { invalid } from "../core/error.ts";
 import { type Datatype, ELEMENT_BYTES } from "../core/tensor.ts";
-import { floatLeaf } from "./json-floats.ts";
+import { doubleLeaf, floatLeaf } from "./json-floats.ts";
 import { boolLeaf, smallIntLeaf, wideIntLeaf } from "./json-ints.ts";
 import { type Leaf, type Run, refuseElement } from "./json-leaf.ts";
 import { isSliceOver, type Scanner, skipSpace, syntaxError } from "./json-scan.ts";
@@ -88,7 +88,7 @@ function openSink(spec: DataSpec): Sink {
     case "FP32":
       return { leaf: floatLeaf(new Float32Array(buffer)), finish };
     case "FP64":
-      return { leaf: floatLeaf(new Float64Array(buffer)), finish };
+      return { leaf: doubleLeaf(new Float64Array(buffer)), finish };
     case "FP16":
     case "BF16":
       throw invalid(

@@ -8,11 +8,14 @@ const SCALE_BITS = 320;
 /** 10^k for k in [0, MAX_POWER], each the double nearest to it; exact up to 22. */
 export const TEN: Float64Array = Float64Array.from({ length: MAX_POWER + 1 }, (_, k) => Number(`1e${k}`));
 
-// 10^k as HIGH + LOW, an unevaluated sum of two doubles, for k in [-MAX_POWER, MAX_POWER]; SPLIT is the upper half of HIGH's bits.
-const HIGH = Float64Array.from({ length: 2 * MAX_POWER + 1 }, (_, i) => Number(`1e${i - MAX_POWER}`));
-const LOW = HIGH.map((high, i) => powerRest(i - MAX_POWER, high));
-const SPLIT = HIGH.map(upperHalf);
+/** 10^(k - MAX_POWER) at k, for k in [0, 2 * MAX_POWER], each the double nearest to it. */
+export const POWERS: Float64Array = Float64Array.from({ length: 2 * MAX_POWER + 1 }, (_, i) =>
+  Number(`1e${i - MAX_POWER}`),
+);
 
+// 10^k as POWERS + LOW, an unevaluated sum of two doubles, for k in [-MAX_POWER, MAX_POWER]; SPLIT is the upper half of the first one's bits.
+const LOW = POWERS.map((high, i) => powerRest(i - MAX_POWER, high));
+const SPLIT = POWERS.map(upperHalf);
 
 function powerRest(k: number, high: number): number {
   const scale = 1n << BigInt(SCALE_BITS);
@@ -38,7 +41,7 @@ function upperHalf(value: number): number {
  */
 export function timesPower(mantissa: number, rest: number, power: number): number {
   const i = power + MAX_POWER;
-  const high = HIGH[i] as number;
+  const high = POWERS[i] as number;
   const product = mantissa * high;
   const a = upperHalf(mantissa);
   const b = mantissa - a;
