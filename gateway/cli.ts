@@ -97,8 +97,9 @@ function addAsking(program: Command, io: Io, done: (code: number) => void): void
     .description("send one request to a running gateway and print the answer")
     .argument("<model>", "a model, or model:version")
     .option(
-      "-i, --input <value...>",
-      "@file of JSON, .npy, .png or .jpg, or a value; name=@file where there are several",
+      "-i, --input <value>",
+      "@file (JSON, .npy, .png, .jpg) or a value; name=@file where there are several",
+      collect,
     )
     .option("-d, --data <json>", "the input's values, for a model with one input")
     .option("--scale <factor>", "multiply an image's pixel values, such as 1/255")

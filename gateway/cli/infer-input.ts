@@ -135,10 +135,13 @@ function fromJson(bytes: Uint8Array, spec: TensorSpec): Tensor {
       EXIT.usage,
     );
   }
-  const shape = fitShape(nestedShape(value), spec);
-  // the numbers' own text goes through, so that 64-bit integers stay exact
+  const nested = nestedShape(value);
+  const shape = fitShape(nested, spec);
+  // the numbers' own text goes through, so that 64-bit integers stay exact; one more list where a batch of one was added
+  const text = Buffer.from(bytes).toString();
+  const isWrapped = nested.length === 0 || (nested.length > 1 && nested.length < shape.length);
+  const data = isWrapped ? `[${text}]` : text;
   const head = JSON.stringify({ name: spec.name, shape, datatype: spec.datatype });
-  const data = Array.isArray(value) ? Buffer.from(bytes).toString() : `[${Buffer.from(bytes).toString()}]`;
   const request = Buffer.from(`{"inputs":[${head.slice(0, -1)},"data":${data}}]}`);
   const [tensor] = runNow(decodeRequest(request, { limits: DEFAULT_WIRE_LIMITS })).inputs;
   if (tensor === undefined) throw new CliError(`input "${spec.name}": expected a value, got none`);

@@ -26,6 +26,9 @@ const BANNER_WAIT_MS = 15_000;
 /** How long load balancers are given to notice, where neither the config nor a terminal says otherwise. */
 const DRAIN_DELAY_MS = 5000;
 
+/** A second signal within this time is an echo of the first; after it, impatience. */
+const SAME_SIGNAL_MS = 1000;
+
 /** Serves until SIGINT or SIGTERM, and then until everything in flight is answered; 0 then. */
 export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   const config = withAddresses(await requireConfig(io, options.config), options);
@@ -42,7 +45,11 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   const signal = settled ?? (await told);
   // on a terminal nobody balances load, and somebody waits
   const atOnce = signal === "SIGINT" || io.terminal;
-  const forget = io.onSignal((again) => io.exit(again === "SIGINT" ? 130 : 143));
+  const asked = systemClock.now();
+  const forget = io.onSignal((again) => {
+    // npm passes on a signal that a terminal has sent already: one wish, told twice
+    if (systemClock.now() - asked > SAME_SIGNAL_MS) io.exit(again === "SIGINT" ? 130 : 143);
+  });
   await running.stop({ drainDelayMs: config.drainDelayMs ?? (atOnce ? 0 : DRAIN_DELAY_MS) });
   forget();
   return EXIT.ok;
