@@ -1,0 +1,286 @@
+// The pool: takes runs from the queue to the workers, at most one running and one waiting in each.
+
+import { abortReason, type Call } from "../../core/call.ts";
+import type { Env } from "../../core/env.ts";
+import { InferError } from "../../core/error.ts";
+import { openBuffers, type Packed, unpacked } from "./buffers.ts";
+import { type Crew, openCrew, type SessionSpec } from "./crew.ts";
+import { type Job, noWorker, type Order, openJob, type RunResult, workerLost } from "./job.ts";
+import type { Done, Link } from "./link.ts";
+import type { FromWorker, SessionFacts, ToWorker } from "./messages.ts";
+import type { SpawnWorker } from "./port.ts";
+import { openQueue } from "./queue.ts";
+import { type OpenSlots, openSlots } from "./slots.ts";
+
+export interface PoolOptions {
+  readonly backend: string;
+  readonly workers: number;
+  readonly spawn: SpawnWorker;
+  /** How many runs may wait for one model. */
+  readonly maxQueue: number;
+  /** A run beyond this frees its caller and costs its worker. */
+  readonly runTimeoutMs: number;
+  readonly env: Env;
+}
+
+/** A session with its warm-up said as orders. */
+export interface PoolSpec extends Omit<SessionSpec, "warmUp"> {
+  /** What runs in each worker before it counts; the pool runs them one after the other. */
+  warmUp(facts: SessionFacts): readonly Order[];
+  /** A warm-up that failed: throws when that makes the session unusable. */
+  warmUpFailed(error: unknown): void;
+}
+
+export interface Pool {
+  readonly slots: OpenSlots;
+  /** Runs the order in some worker that has the session. @throws InferError */
+  run(order: Order, call: Call): Promise<RunResult>;
+  load(spec: PoolSpec): Promise<SessionFacts>;
+  /** Lets go of the session everywhere. The caller sees to it that no run of it is under way. */
+  unload(session: string): Promise<void>;
+  /** The hash over these files, worked out in a worker. */
+  hash(paths: readonly string[]): Promise<string>;
+  /** Whether a worker has the session, or is getting it. */
+  canServe(session: string): boolean;
+  /** Whether any worker may be given work, now or when it has started. */
+  alive(): boolean;
+  /** Finishes what waits and what runs, then ends the workers. New runs are refused at once. */
+  close(): Promise<void>;
+}
+
+/** A run in front for longer than this has those behind it taken to another worker. Well above the 20 us of a message. */
+const STUCK_MS = 2;
+/** Of unused buffers, for all models together. */
+const MAX_KEPT_BYTES = 64 * 1024 * 1024;
+/** Run numbers stay within an Int32Array's cell and never are 0. */
+const LAST_RUN = 2 ** 31 - 1;
+
+type Ran = Extract<FromWorker, { type: "answered" | "refused" }>;
+
+export function openPool(options: PoolOptions): Pool {
+  const { env, maxQueue, runTimeoutMs } = options;
+  const queue = openQueue<Job>(maxQueue);
+  const buffers = openBuffers(MAX_KEPT_BYTES);
+  const active = new Set<Job>();
+  let lastRun = 0;
+  let closing: PromiseWithResolvers<void> | undefined;
+
+  const crew: Crew = openCrew(
+    { backend: options.backend, size: options.workers, spawn: options.spawn, env },
+    { changed, ran: onRan, skipped: (buffer) => buffer !== undefined && buffers.keep(buffer), lost: onLost },
+  );
+  const slots = openSlots({
+    capacity: () => crew.links().filter((link) => link.state === "ready" && link.controls === 0).length,
+    inFlight: () => active.size,
+    maxWaiting: maxQueue,
+  });
+
+  function changed(): void {
+    dispatch();
+    slots.changed();
+  }
+
+  function dispatch(): void {
+    const now = env.clock.now();
+    const able = crew.links().filter((link) => link.state === "ready" && link.controls === 0);
+    const stuck = able.filter((link) => now - (link.running?.startedAt ?? now) > STUCK_MS);
+    const nextFor = (link: Link) =>
+      takeBackFor(link, stuck) ?? queue.take((job) => link.sessions.has(job.order.session));
+    for (const link of able) if (link.running === undefined) give(link, nextFor(link) ?? takeBackFor(link, able));
+    // a run that waits in the worker hides the way of a message; but not behind a long run, where it would only be stuck
+    for (const link of able) {
+      if (link.port.waiting === undefined || link.running === undefined || link.waiting !== undefined) continue;
+      if (!stuck.includes(link)) give(link, nextFor(link));
+    }
+  }
+
+  // what waits in another worker is older than all in the queue
+  function takeBackFor(link: Link, others: readonly Link[]): Job | undefined {
+    for (const other of others) {
+      const job = other.waiting;
+      if (other === link || job === undefined || !link.sessions.has(job.order.session)) continue;
+      if (takeBack(other)) return job;
+    }
+    return undefined;
+  }
+
+  function takeBack(link: Link): boolean {
+    if (link.waiting === undefined || link.port.waiting?.takeBack(link.waiting.run) !== true) return false;
+    link.waiting = undefined;
+    return true;
+  }
+
+  function give(link: Link, job: Job | undefined): void {
+    if (job === undefined) return;
+    const { session, inputs, outputs } = job.order;
+    let packed: Packed;
+    try {
+      packed = link.port.transfers ? buffers.pack(inputs) : unpacked(inputs);
+    } catch (error) {
+      job.reject(new InferError("overloaded", "no memory for the inputs", { cause: error }));
+      return forget(job);
+    }
+    lastRun = lastRun === LAST_RUN ? 1 : lastRun + 1;
+    job.run = lastRun;
+    const waiting = link.running !== undefined;
+    if (waiting) {
+      link.waiting = job;
+      link.port.waiting?.offer(job.run);
+    } else begin(link, job);
+    const message: ToWorker = { type: "run", run: job.run, session, inputs: packed.tensors, outputs, waiting };
+    link.port.post(message, packed.buffer === undefined ? [] : [packed.buffer]);
+  }
+
+  function begin(link: Link, job: Job): void {
+    link.running = job;
+    job.startedAt = env.clock.now();
+    link.stopTimer = env.clock.after(runTimeoutMs, () => onRunTimeout(link, job));
+  }
+
+  function onRan(link: Link, message: Ran): void {
+    if (message.buffer !== undefined) buffers.keep(message.buffer);
+    const job = link.running;
+    if (link.state !== "ready" || job?.run !== message.run) return;
+    advance(link);
+    crew.proved(link);
+    settle(job, message);
+    changed();
+  }
+
+  function advance(link: Link): void {
+    link.stopTimer?.();
+    link.stopTimer = undefined;
+    const next = link.waiting;
+    link.running = undefined;
+    link.waiting = undefined;
+    if (next !== undefined) begin(link, next);
+  }
+
+  function settle(job: Job, message: Ran): void {
+    const { model } = job.order;
+    if (job.settled) env.emit({ type: "wasted", backend: options.backend, model, ranMs: message.ranMs });
+    else if (message.type === "answered") {
+      const queuedMs = (job.startedAt ?? job.queuedAt) - job.queuedAt;
+      job.resolve({ outputs: message.outputs, queuedMs, ranMs: message.ranMs });
+    } else {
+      const { code, origin, cause } = message;
+      job.reject(new InferError(code, message.message, { origin, ...(cause === undefined ? {} : { cause }) }));
+    }
+    forget(job);
+  }
+
+  function forget(job: Job): void {
+    active.delete(job);
+    if (active.size === 0) closing?.resolve();
+  }
+
+  function onRunTimeout(link: Link, job: Job): void {
+    if (link.running !== job || link.state !== "ready") return;
+    const took = `the run took longer than ${runTimeoutMs} ms`;
+    job.reject(new InferError("deadline-exceeded", took, { origin: "backend" }));
+    leaveLink(link);
+    crew.giveUp(link);
+    refuseHopeless("every worker is inside a run past its runTimeout");
+    changed();
+  }
+
+  function onLost(link: Link, ending: { readonly reason: string }): void {
+    link.running?.reject(workerLost(ending.reason));
+    leaveLink(link);
+    refuseHopeless("its workers crash and are started again with growing pauses");
+    changed();
+  }
+
+  // the run is lost with its worker; the one behind it never began
+  function leaveLink(link: Link): void {
+    const { running, waiting } = link;
+    link.stopTimer?.();
+    link.running = undefined;
+    link.waiting = undefined;
+    if (running !== undefined) forget(running);
+    if (waiting === undefined) return;
+    if (link.state !== "ended") link.port.waiting?.takeBack(waiting.run);
+    if (waiting.settled) forget(waiting);
+    else queue.putBack(waiting.order.model, waiting);
+  }
+
+  function refuseHopeless(why: string): void {
+    for (const job of queue.drain()) {
+      if (crew.canServe(job.order.session)) queue.putBack(job.order.model, job);
+      else {
+        job.reject(noWorker(why));
+        forget(job);
+      }
+    }
+  }
+
+  function onLeft(job: Job): void {
+    if (queue.remove(job.order.model, job)) forget(job);
+    else {
+      const link = crew.links().find((each) => each.waiting === job);
+      if (link !== undefined && takeBack(link)) forget(job);
+    }
+    changed();
+  }
+
+  function warmUp(spec: PoolSpec): SessionSpec["warmUp"] {
+    return async (link, facts) => {
+      for (const order of spec.warmUp(facts)) {
+        try {
+          await runIn(link, order);
+        } catch (error) {
+          if (link.state !== "ready") throw error;
+          spec.warmUpFailed(error);
+        }
+      }
+    };
+  }
+
+  function runIn(link: Link, order: Order): Promise<RunResult> {
+    const { job, result } = openJob(order, nobody(env), { left: () => {} });
+    give(link, job);
+    return result;
+  }
+
+  return {
+    slots,
+    async run(order, call) {
+      if (closing !== undefined) throw new InferError("unavailable", "the backend is closing");
+      if (call.signal.aborted) throw abortReason(call.signal);
+      if (!crew.canServe(order.session)) throw noWorker("none is left that has loaded it");
+      const { job, result } = openJob(order, call, { left: onLeft });
+      active.add(job);
+      if (!queue.push(order.model, job)) {
+        env.emit({ type: "queue-full", backend: options.backend, model: order.model });
+        job.reject(
+          new InferError("overloaded", `${maxQueue} runs wait for the model already`, { retryAfterMs: 1_000 }),
+        );
+        forget(job);
+      }
+      dispatch();
+      return result;
+    },
+    load: (spec) => crew.load({ ...spec, warmUp: warmUp(spec) }),
+    unload: (session) => crew.unload(session),
+    async hash(paths) {
+      const link = crew.links()[0];
+      if (link === undefined) throw noWorker("they are being replaced");
+      await link.started;
+      const { hash }: Done = await link.ask({ type: "hash", paths });
+      return hash ?? "";
+    },
+    canServe: (session) => closing === undefined && crew.canServe(session),
+    alive: () => closing === undefined && crew.links().length > 0,
+    async close() {
+      closing ??= Promise.withResolvers();
+      if (active.size === 0) closing.resolve();
+      await closing.promise;
+      await crew.end();
+    },
+  };
+}
+
+// warm-ups have no caller: what is too long for them is runTimeout
+function nobody(env: Env): Pick<Call, "signal" | "clock"> {
+  return { signal: new AbortController().signal, clock: env.clock };
+}
