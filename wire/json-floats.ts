@@ -1,7 +1,7 @@
 // Reads FP32 and FP64 elements of a JSON array straight into typed arrays: fast loops, and the careful way for what they leave.
 
 import { readDoubles } from "./json-doubles.ts";
-import { goesOn, type Leaf, type Run, refuseElement } from "./json-leaf.ts";
+import { goesOn, type Leaf, type Run, refuseElement, type Stop } from "./json-leaf.ts";
 import { readDouble } from "./json-number.ts";
 import { type Scanner, skipSpace } from "./json-scan.ts";
 import { MAX_POWER, POWERS, TEN } from "./powers.ts";
