@@ -217,5 +217,7 @@ function elementOf(datatype: Kind, token: string | boolean): Element {
 /** Bytes with every NaN the same: JSON has one NaN only. */
 export function sameNaN(tensor: Plain): Plain {
   if (tensor.datatype !== "FP32" && tensor.datatype !== "FP64") return tensor;
-  return plain(tensor.name, tensor.datatype, tensor.shape, elements(tensor));
+  // the engine may carry a NaN's sign and payload along, the literal has neither
+  const values = elements(tensor).map((value) => (Number.isNaN(value) ? Number.NaN : value));
+  return plain(tensor.name, tensor.datatype, tensor.shape, values);
 }
