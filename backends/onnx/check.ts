@@ -24,13 +24,14 @@ export function checkRequest(request: InferRequest, signature: Signature): Check
   const given = new Set<string>();
   for (const input of request.inputs) {
     const spec = specs.get(input.name);
+    if (spec === undefined && signature.defaults.has(input.name)) throw cannotOverride(input.name);
     if (spec === undefined)
       throw invalid(`input "${input.name}" is unknown: the model has ${quoted(signature.inputs)}`);
     if (given.has(input.name)) throw invalid(`input "${input.name}" is given twice`);
     given.add(input.name);
     checkInput(input, spec, signature.anyRank.has(spec.name));
   }
-  const missing = signature.inputs.filter((spec) => spec.optional !== true && !given.has(spec.name));
+  const missing = signature.inputs.filter((spec) => !given.has(spec.name));
   if (missing.length > 0) throw invalid(`${missing.length === 1 ? "input" : "inputs"} ${quoted(missing)} missing`);
   return { inputs: request.inputs, outputs: wantedOutputs(request, signature) };
 }
@@ -41,13 +42,6 @@ function checkInput(input: Tensor, spec: TensorSpec, anyRank: boolean): void {
   }
   if (input.datatype !== spec.datatype) {
     throw invalid(`input "${input.name}": expected datatype ${spec.datatype}, got ${input.datatype}`);
-  }
-  if (spec.optional === true) {
-    // onnxruntime-node 1.30 ignores such a feed in silence: the answer would be the default's
-    throw new InferError(
-      "unsupported",
-      `input "${input.name}" has a default that onnxruntime-node cannot override; leave the input out`,
-    );
   }
   const fits =
     anyRank ||
@@ -70,6 +64,14 @@ function checkBytes(input: Tensor): void {
   if (input.data.byteLength === needed) return;
   throw invalid(
     `input "${input.name}": shape ${shape(input.shape)} needs ${needed} bytes, got ${input.data.byteLength}`,
+  );
+}
+
+// onnxruntime-node 1.30 ignores a feed for an initialiser in silence: the answer would be the default's
+function cannotOverride(name: string): InferError {
+  return new InferError(
+    "unsupported",
+    `input "${name}" has a default that onnxruntime-node cannot override; leave the input out`,
   );
 }
 

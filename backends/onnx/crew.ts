@@ -84,7 +84,7 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
   const placeOf = (link: Link) => places.find((place) => place.link === link);
   const linkOf = (place: Place | undefined): Link => {
     if (place?.link !== undefined) return place.link;
-    throw new InferError("unavailable", "its workers are being replaced");
+    throw new InferError("unavailable", "its workers are being replaced", { retryable: "later" });
   };
 
   function spawn(place: Place): void {
@@ -136,7 +136,10 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
   function replaceAfterCrash(place: Place, link: Link): void {
     if (env.clock.now() - link.startedAt > LONG_LIFE_MS) place.crashes = 0;
     place.crashes += 1;
-    if (place.crashes === 1) return refill(place);
+    if (place.crashes === 1) {
+      refill(place);
+      return;
+    }
     const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** (place.crashes - 2));
     place.stopWait = env.clock.after(full * (0.5 + env.random() / 2), () => {
       place.stopWait = undefined;

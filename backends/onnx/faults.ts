@@ -27,11 +27,14 @@ const CLIENT_TEXTS: readonly RegExp[] = [
   /invalid index found/i,
   // Reshape, Concat, Conv
   /cannot be reshaped to the requested shape/i,
+  /dimension with value zero exceeds the dimension size/i,
   /Non concat axis dimensions must match/i,
   /input tensors? .*(dimension|rank|shape)/i,
   /(dimension|dim|shape|rank)s? (mismatch|do(es)? not match|must match)/i,
   /Input channels C is not equal/i,
   /out of (range|bounds)/i,
+  // Div, Mod of integers
+  /division by zero/i,
 ];
 
 /** The fault behind an error that `run` threw. */

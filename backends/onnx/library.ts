@@ -1,28 +1,15 @@
 // Keeps the shelf as the repository is: loads what appears, swaps what changes, lets go of what disappears.
 
-import type { Env } from "../../core/env.ts";
-import { asInferError, InferError } from "../../core/error.ts";
-import { formatBytes } from "../../core/units.ts";
-import { openArtifact } from "./artifact.ts";
+import { asInferError, type InferError } from "../../core/error.ts";
 import { type Inspected, inspectVersion, isUnchanged } from "./inspect.ts";
-import type { Memory } from "./memory.ts";
-import { type ModelSettings, type OnnxOptions, sessionOptionsOf, wantedVersions } from "./options.ts";
-import type { Pool } from "./pool.ts";
+import { type Loadable, type LoaderParts, letGo, loadArtifact } from "./loader.ts";
+import { wantedVersions } from "./options.ts";
 import { type Found, type FoundModel, scanRepository } from "./repository.ts";
 import type { Shelf, Version } from "./shelf.ts";
-import { signatureOf } from "./signature.ts";
-import { readWarmUp } from "./warm-up.ts";
 
-export interface LibraryOptions {
-  /** The repository's real path. */
-  readonly root: string;
-  readonly options: OnnxOptions;
-  readonly workers: number;
+export interface LibraryParts extends LoaderParts {
   readonly shelf: Shelf;
-  readonly pool: Pool;
-  readonly memory: Memory;
   readonly parseYaml: (text: string) => unknown;
-  readonly env: Env;
 }
 
 export interface Library {
@@ -36,18 +23,20 @@ export interface Library {
 
 /** A file is complete when it was the same twice, this long apart. */
 const REST_MS = 300;
+/** A worker may be lost while it loads through no fault of the model: a run before it crashed. */
+const LOAD_ATTEMPTS = 3;
+const LOAD_PAUSE_MS = 200;
 
-/** A version as the repository has it now. */
+/** What is to be loaded for a version on the shelf. */
 interface Wanted {
-  readonly model: FoundModel;
+  readonly loadable: Loadable;
   readonly version: Version;
-  readonly inspected: Inspected;
   /** Changes when the files or the settings that they are loaded with do. */
   readonly mark: string;
 }
 
-export function openLibrary(parts: LibraryOptions): Library {
-  const { env, memory, options, pool, root, shelf } = parts;
+export function openLibrary(parts: LibraryParts): Library {
+  const { env, pool, root, shelf } = parts;
   /** One after the other, so that memory is counted rightly and the workers load one thing at a time. */
   let loads: Promise<void> = Promise.resolve();
   let looking: Promise<void> = Promise.resolve();
@@ -55,6 +44,8 @@ export function openLibrary(parts: LibraryOptions): Library {
   let closed = false;
   let lastSession = 0;
   let said = "";
+  /** What was last seen in each version's files, so that a look at what has not changed reads nothing. */
+  const inspections = new WeakMap<Version, Inspected>();
 
   async function look(rest: "trusted" | "proved"): Promise<void> {
     const found = await scanRepository({ root, parseYaml: parts.parseYaml });
@@ -78,28 +69,34 @@ export function openLibrary(parts: LibraryOptions): Library {
 
   function complain(found: Found): void {
     const mistakes = found.models.flatMap(({ name, mistake }) => (mistake === undefined ? [] : [`${name}/${mistake}`]));
-    const words = [...found.refused, ...mistakes];
-    if (words.join("\n") !== said && words.length > 0)
-      env.log.error({ repository: root, words }, "the model repository has mistakes");
-    said = words.join("\n");
+    const words = [...found.refused, ...mistakes].join("\n");
+    if (words !== said && words !== "") {
+      env.log.error({ repository: root, mistakes: words.split("\n") }, "the model repository has mistakes");
+    }
+    said = words;
   }
 
   async function wantedOf(model: FoundModel): Promise<readonly Wanted[]> {
-    const numbers = wantedVersions(
-      model.versions.map(({ version }) => version),
-      model.settings,
-    );
+    const numbers = numbersOf(model);
     const wanted: Wanted[] = [];
     for (const { version: number, path } of model.versions) {
       if (!numbers.includes(number)) continue;
       const known = shelf.get(model.name, number);
       // settings that cannot be read change nothing for what is loaded already
       if (model.mistake !== undefined && known?.current !== undefined) continue;
-      const inspected = await inspectVersion(path, root);
       const version = known ?? shelf.add(model.name, number);
-      wanted.push({ model, version, inspected, mark: markOf(model, inspected) });
+      const inspected = await inspect(version, path);
+      wanted.push({ version, loadable: { model, version: number, inspected }, mark: markOf(model, inspected) });
     }
     return wanted;
+  }
+
+  async function inspect(version: Version, path: string): Promise<Inspected> {
+    const before = inspections.get(version);
+    if (before !== undefined && (await isUnchanged(before))) return before;
+    const inspected = await inspectVersion(path, root);
+    inspections.set(version, inspected);
+    return inspected;
   }
 
   function startLoad(wanted: Wanted): void {
@@ -107,68 +104,36 @@ export function openLibrary(parts: LibraryOptions): Library {
     version.tried = mark;
     if (version.current === undefined) shelf.change(version, "loading", { error: undefined });
     loads = loads.then(async () => {
-      // a newer look has found something else, or nothing
-      if (closed || version.tried !== mark || shelf.get(version.model, version.version) !== version) return;
-      try {
-        await load(wanted);
-      } catch (error) {
-        failed(wanted, asInferError(error));
+      for (let attempt = 1; attempt <= LOAD_ATTEMPTS; attempt += 1) {
+        // a newer look has found something else, or nothing
+        if (closed || version.tried !== mark) return;
+        const fault = await load(wanted);
+        if (fault === undefined) return;
+        if (fault.retryable !== "later" || attempt === LOAD_ATTEMPTS) {
+          failed(wanted, fault);
+          return;
+        }
+        await new Promise<void>((resolve) => env.clock.after(LOAD_PAUSE_MS * attempt, resolve));
       }
     });
   }
 
-  async function load(wanted: Wanted): Promise<void> {
-    const { model, version, inspected } = wanted;
-    if (model.mistake !== undefined) throw new InferError("unavailable", model.mistake);
-    const { content, bytes, files } = inspected;
-    if (!content.ok) throw content.error;
-    const workers = workersOf(model.settings);
-    const name = `${version.model} version ${version.version}`;
-    const free = memory.reserve(name, { workers, bytes });
+  async function load({ loadable, version, mark }: Wanted): Promise<InferError | undefined> {
     lastSession += 1;
-    const session = `${version.model}/${version.version}#${lastSession}`;
     try {
-      const warmUp = await readWarmUp({ settings: model.settings, folder: model.folder, root });
-      const target = { session, model: version.model };
-      const began = env.clock.now();
-      const [facts, hash] = await Promise.all([
-        pool.load({
-          session,
-          path: files[0] ?? "",
-          options: sessionOptionsOf(options, model.settings),
-          workers,
-          bytes,
-          unchanged: () => isUnchanged(inspected),
-          warmUp: (said) => warmUp.orders(signatureOf(said, content.graph), target),
-          warmUpFailed(error) {
-            const reason = asInferError(error).message;
-            if (warmUp.declared) throw new InferError("unavailable", `warm-up: ${reason}`);
-            env.log.warn(
-              { model: name, reason },
-              "a warm-up with made-up inputs failed; declare real ones in config.yaml",
-            );
-          },
-        }),
-        pool.hash(files),
-      ]);
-      const total = formatBytes(workers * bytes);
-      const tookMs = Math.round(env.clock.now() - began);
-      env.log.info({ model: name, memory: `${workers} x ${formatBytes(bytes)} = ${total}`, tookMs }, "model loaded");
-      swap(version, { session, signature: signatureOf(facts, content.graph), hash, free });
+      const artifact = await loadArtifact(loadable, `${version.model}/${version.version}#${lastSession}`, parts);
+      // gone or changed meanwhile: a load of its own will follow, or none
+      const before = version.tried === mark ? version.current : artifact;
+      if (before !== artifact) shelf.change(version, "ready", { current: artifact, error: undefined });
+      if (before !== undefined) void letGo(before, pool);
+      return undefined;
     } catch (error) {
-      free();
-      throw error;
+      return asInferError(error);
     }
   }
 
-  function swap(version: Version, init: Parameters<typeof openArtifact>[0]): void {
-    const before = version.current;
-    shelf.change(version, "ready", { current: openArtifact(init), error: undefined });
-    if (before !== undefined) void letGo(before);
-  }
-
-  function failed(wanted: Wanted, error: InferError): void {
-    const { version } = wanted;
+  function failed({ version, mark }: Wanted, error: InferError): void {
+    if (version.tried !== mark || closed) return;
     const fields = { model: version.model, version: version.version, reason: error.message };
     if (version.current !== undefined) {
       env.log.error(fields, "a replacement could not be loaded; the version goes on as it was");
@@ -178,7 +143,6 @@ export function openLibrary(parts: LibraryOptions): Library {
     shelf.change(version, "unavailable", { error });
   }
 
-  // what has no files is gone; what the policy does not want goes when all that it wants is there
   function removeMissing(found: Found): void {
     const models = new Map(found.models.map((model) => [model.name, model]));
     for (const name of shelf.models()) {
@@ -187,33 +151,32 @@ export function openLibrary(parts: LibraryOptions): Library {
     }
   }
 
+  // What the policy no longer wants goes when all that it wants is ready: with `latest: 1`, a newest version that cannot be
+  // loaded must not take the one before it down.
   function sweep(model: FoundModel): void {
     if (closed || model.mistake !== undefined) return;
+    const numbers = numbersOf(model);
     const known = shelf.of(model.name);
-    const numbers = wantedVersions(
-      model.versions.map(({ version }) => version),
-      model.settings,
-    );
-    const ready = known.filter((version) => version.current !== undefined).map(({ version }) => version);
-    if (!numbers.every((number) => ready.includes(number))) return;
+    const isReady = (number: string) => shelf.get(model.name, number)?.current !== undefined;
+    if (!numbers.every(isReady)) return;
     for (const version of known) if (!numbers.includes(version.version)) remove(version);
   }
 
   function remove(version: Version): void {
     const { current } = version;
     if (version.state === "unloading") return;
-    if (current === undefined) return shelf.remove(version);
+    // a load under way finds that it is not wanted; files that come back are looked at anew
+    version.tried = "";
+    version.seen = "";
+    if (current === undefined) {
+      shelf.remove(version);
+      return;
+    }
     // new calls do not find it; those under way finish
     shelf.change(version, "unloading", { current: undefined });
-    void letGo(current).then(() => {
-      if (shelf.get(version.model, version.version) === version) shelf.remove(version);
+    void letGo(current, pool).then(() => {
+      if (version.state === "unloading") shelf.remove(version);
     });
-  }
-
-  async function letGo(artifact: NonNullable<Version["current"]>): Promise<void> {
-    await artifact.unused();
-    await pool.unload(artifact.session);
-    artifact.free();
   }
 
   function lookSoon(): void {
@@ -224,15 +187,6 @@ export function openLibrary(parts: LibraryOptions): Library {
         .then(() => (closed ? undefined : look("proved")))
         .catch((error) => env.log.error({ err: error, repository: root }, "the model repository cannot be read"));
     });
-  }
-
-  function workersOf(settings: ModelSettings): number {
-    const { workers = parts.workers } = settings;
-    if (workers <= parts.workers) return workers;
-    throw new InferError(
-      "unavailable",
-      `config.yaml: workers: expected at most the backend's ${parts.workers}, got ${workers}`,
-    );
   }
 
   return {
@@ -249,6 +203,11 @@ export function openLibrary(parts: LibraryOptions): Library {
       await loads;
     },
   };
+}
+
+function numbersOf(model: FoundModel): readonly string[] {
+  const all = model.versions.map(({ version }) => version);
+  return wantedVersions(all, model.settings);
 }
 
 function markOf(model: FoundModel, inspected: Inspected): string {

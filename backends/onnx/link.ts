@@ -106,7 +106,9 @@ export function openLink(
     }
   });
   port.onEnd((ending) => {
-    const lost = new InferError("unavailable", `a worker was lost while it loaded the model: ${ending.reason}`);
+    const lost = new InferError("unavailable", `a worker was lost while it loaded the model: ${ending.reason}`, {
+      retryable: "later",
+    });
     started.reject(lost);
     for (const { reject } of asked.values()) reject(lost);
     asked.clear();
@@ -116,5 +118,5 @@ export function openLink(
 }
 
 function lostWhile(ask: Ask, why: string): InferError {
-  return new InferError("unavailable", `a worker cannot ${ask.type}: ${why}`);
+  return new InferError("unavailable", `a worker cannot ${ask.type}: ${why}`, { retryable: "later" });
 }

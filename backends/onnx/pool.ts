@@ -118,7 +118,8 @@ export function openPool(options: PoolOptions): Pool {
       packed = link.port.transfers ? buffers.pack(inputs) : unpacked(inputs);
     } catch (error) {
       job.reject(new InferError("overloaded", "no memory for the inputs", { cause: error }));
-      return forget(job);
+      forget(job);
+      return;
     }
     lastRun = lastRun === LAST_RUN ? 1 : lastRun + 1;
     job.run = lastRun;

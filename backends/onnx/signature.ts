@@ -3,31 +3,38 @@
 import { InferError } from "../../core/error.ts";
 import type { TensorSpec } from "../../core/model.ts";
 import { isOrtDatatype } from "./datatypes.ts";
-import type { GraphFacts, GraphValue } from "./graph.ts";
+import type { GraphFacts } from "./graph.ts";
 import type { SessionFacts } from "./messages.ts";
 
 export interface Signature {
+  /** What must be given. */
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** Inputs with a default: they are left out, since onnxruntime-node cannot override them. */
+  readonly defaults: ReadonlySet<string>;
   /** Names whose graph says no rank: they take any shape, though metadata has to say one. */
   readonly anyRank: ReadonlySet<string>;
   readonly batchDim: 0 | undefined;
 }
 
 /**
- * The signature of a loaded session. Inputs with a default come last, as optional: the session hides them. The binding
- * tells an unknown rank as the shape of a scalar, so the graph is asked.
+ * The signature of a loaded session. The session hides inputs with a default, and tells an unknown rank as the shape of a
+ * scalar: the graph is asked for both.
  */
 export function signatureOf(facts: SessionFacts, graph: GraphFacts): Signature {
   const anyRank = new Set([...graph.inputs, ...graph.outputs].filter((value) => value.shape === undefined).map(nameOf));
   const shaped = (value: TensorSpec): TensorSpec => (anyRank.has(value.name) ? { ...value, shape: [-1] } : value);
-  const named = new Set(facts.inputs.map(nameOf));
-  const optional = graph.inputs.filter((value) => graph.defaults.has(value.name) && !named.has(value.name));
-  const inputs = [...facts.inputs.map(shaped), ...optional.flatMap(optionalSpec)];
-  const outputs = facts.outputs.map(shaped);
-  const required = [...facts.inputs, ...facts.outputs];
-  const rows = required.every((value) => value.shape[0] === -1 && !anyRank.has(value.name));
-  return { inputs, outputs, anyRank, batchDim: rows && facts.inputs.length > 0 ? 0 : undefined };
+  const given = new Set(facts.inputs.map(nameOf));
+  const defaults = graph.inputs.map(nameOf).filter((name) => graph.defaults.has(name) && !given.has(name));
+  const values = [...facts.inputs, ...facts.outputs];
+  const rows = values.every((value) => value.shape[0] === -1 && !anyRank.has(value.name));
+  return {
+    inputs: facts.inputs.map(shaped),
+    outputs: facts.outputs.map(shaped),
+    defaults: new Set(defaults),
+    anyRank,
+    batchDim: rows && facts.inputs.length > 0 ? 0 : undefined,
+  };
 }
 
 /**
@@ -42,11 +49,6 @@ export function checkGraph(graph: GraphFacts): void {
       throw new InferError("unsupported", `${side} "${name}" is ${datatype}, which onnxruntime-node does not support`);
     }
   }
-}
-
-function optionalSpec(value: GraphValue): TensorSpec[] {
-  if (value.datatype === undefined) return [];
-  return [{ name: value.name, datatype: value.datatype, shape: value.shape ?? [-1], optional: true }];
 }
 
 function nameOf(value: { readonly name: string }): string {

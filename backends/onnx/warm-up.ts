@@ -45,7 +45,7 @@ export async function readWarmUp(source: WarmUpSource): Promise<WarmUp> {
 }
 
 function madeUp(signature: Signature, target: Pick<Order, "session" | "model">, count: number): readonly Order[] {
-  const inputs = signature.inputs.filter((spec) => spec.optional !== true);
+  const { inputs } = signature;
   const shapes = inputs.map((spec) => spec.shape.map((size) => (size === -1 ? 1 : size)));
   const lengths = inputs.map((spec, index) => {
     // an empty string is its length, 0, in four bytes
