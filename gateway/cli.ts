@@ -47,7 +47,10 @@ function programFor(io: Io, done: (code: number) => void): Command {
     .description("An inference gateway: one endpoint for all models.")
     .version(serverMetadata().version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
-    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text.replace(/^error: /, "sluice: ")),
+    })
     .showHelpAfterError("(--help says more)")
     .exitOverride();
   // commands copy the settings above, so they come after them

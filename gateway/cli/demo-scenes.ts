@@ -28,7 +28,7 @@ const TRUTHS = z.record(z.string(), z.object({ truth: z.unknown() }));
 export async function digits(scene: Scene): Promise<void> {
   const { paint, say } = scene;
   say(
-    `\n${paint.bold("1. Handwritten digits, read by two versions of one model")} ${paint.dim("digits: 1 linear, 2 convolutional")}`,
+    `\n${paint.bold("1. Handwritten digits, read by two versions of one model")}  ${paint.dim("digits: 1 linear, 2 convolutional")}`,
   );
   const truths = TRUTHS.parse(JSON.parse(await scene.sample("digits/samples/expected.json")));
   for (const name of ["three", "seven", "hard"]) {
@@ -58,7 +58,7 @@ async function reading(scene: Scene, body: string, { version, truth }: Reader): 
 /** Three flowers in one request. */
 export async function flowers(scene: Scene): Promise<void> {
   const { paint, say } = scene;
-  say(`\n${paint.bold("2. Three iris flowers in one request")} ${paint.dim("iris: 4 lengths in cm")}\n`);
+  say(`\n${paint.bold("2. Three iris flowers in one request")}  ${paint.dim("iris: 4 lengths in cm")}\n`);
   const body = await scene.sample("iris/samples/three-flowers.json");
   const answer = await infer(scene, { model: "iris", body });
   const names = ["setosa", "versicolor", "virginica"];
@@ -76,51 +76,53 @@ export async function flowers(scene: Scene): Promise<void> {
 /** Text goes in and comes out. */
 export async function languages(scene: Scene): Promise<void> {
   const { paint, say } = scene;
-  say(`\n${paint.bold("3. Sentences and their languages")} ${paint.dim("language: text in, text out")}\n`);
+  say(`\n${paint.bold("3. Sentences and their languages")}  ${paint.dim("language: text in, text out")}\n`);
   for (const file of ["english", "four-languages"]) {
     const body = await scene.sample(`language/samples/${file}.json`);
     const answer = await infer(scene, { model: "language", body });
     const texts = valuesIn(body).map(String);
     for (const [i, label] of output(answer, "label").entries()) {
-      const text = [...(texts[i] ?? "")];
-      const shown = text.length > 48 ? `${text.slice(0, 47).join("")}…` : text.join("");
+      const shown = clipped(texts[i] ?? "", 56);
       say(`  ${paint.green(String(label).padEnd(3))} ${shown}`);
     }
   }
 }
 
-const image = (parts: object) =>
-  JSON.stringify({ inputs: [{ name: "image", datatype: "FP32", shape: [1, 1, 8, 8], data: [1], ...parts }] });
+/** A digit's request, with other parts in place of its own. */
+function image(parts: object = {}): string {
+  const good = { name: "image", datatype: "FP32", shape: [1, 1, 8, 8], data: blank(64) };
+  return JSON.stringify({ inputs: [{ ...good, ...parts }] });
+}
 
-/** Requests that are wrong, each in its own way. */
-const BAD: readonly {
+function blank(count: number): readonly number[] {
+  return Array.from({ length: count }, () => 0);
+}
+
+interface Bad {
   readonly what: string;
   readonly model: string;
   readonly version?: string;
   readonly body: string;
-}[] = [
-  { what: "63 values for 64 pixels", model: "digits", body: image({ data: Array.from({ length: 63 }, () => 0) }) },
-  {
-    what: "a picture of 9x9",
-    model: "digits",
-    body: image({ shape: [1, 1, 9, 9], data: Array.from({ length: 81 }, () => 0) }),
-  },
-  { what: "text for a number", model: "digits", body: image({ data: ["a"] }) },
-  {
-    what: "an input of another name",
-    model: "digits",
-    body: image({ name: "picture", data: Array.from({ length: 64 }, () => 0) }),
-  },
-  { what: "half a body", model: "digits", body: image({}).slice(0, 40) },
-  { what: "a version that is not there", model: "digits", version: "3", body: image({}) },
-  { what: "a model that is not there", model: "cats", body: image({}) },
-];
+}
+
+/** Requests that are wrong, each in its own way. */
+function bads(): readonly Bad[] {
+  return [
+    { what: "63 values for 64 pixels", model: "digits", body: image({ data: blank(63) }) },
+    { what: "a picture of 9x9", model: "digits", body: image({ shape: [1, 1, 9, 9], data: blank(81) }) },
+    { what: "a word for a number", model: "digits", body: image({ data: [...blank(63), "seven"] }) },
+    { what: "an input of another name", model: "digits", body: image({ name: "picture" }) },
+    { what: "half a body", model: "digits", body: image().slice(0, -20) },
+    { what: "a version that is not there", model: "digits", version: "3", body: image() },
+    { what: "a model that is not there", model: "cats", body: image() },
+  ];
+}
 
 /** Every mistake gets a clear error of the client's own kind. */
 export async function badInputs(scene: Scene): Promise<void> {
   const { client, paint, say } = scene;
   say(`\n${paint.bold("4. What bad input gets")}\n`);
-  for (const { what, model, version, body } of BAD) {
+  for (const { what, model, version, body } of bads()) {
     const path = `${modelPath(model, version)}/infer`;
     const answer = await client.ask({ method: "POST", path, body, headers: { "content-type": "application/json" } });
     if (answer.status < 400 || answer.status > 499)
@@ -153,6 +155,18 @@ function output(outputs: Outputs, name: string): readonly (number | string)[] {
 
 function valuesIn(body: string): readonly (number | string)[] {
   return REQUEST.parse(JSON.parse(body)).inputs[0]?.data ?? [];
+}
+
+// Chinese, Japanese and Korean signs take two columns.
+function clipped(text: string, columns: number): string {
+  let left = columns;
+  let shown = "";
+  for (const sign of text) {
+    left -= /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/.test(sign) ? 2 : 1;
+    if (left < 0) return `${shown}…`;
+    shown += sign;
+  }
+  return shown;
 }
 
 function indent(text: string): string {

@@ -60,7 +60,7 @@ async function play(io: Io, running: Running): Promise<void> {
 async function counted({ paint, say }: Scene, admin: string): Promise<void> {
   const { body } = await openClient(admin).ask({ path: "/metrics" });
   const lines = Buffer.from(body).toString().split("\n");
-  say(`\n${paint.bold("5. All of it was counted")} ${paint.dim(`${admin}/metrics`)}`);
+  say(`\n${paint.bold("5. All of it was counted")}  ${paint.dim(`${admin}/metrics`)}`);
   const shown = lines.filter((line) => line.startsWith("sluice_requests_total{"));
   if (shown.length === 0) throw new CliError(`expected sluice_requests_total at ${admin}/metrics, got none`);
   for (const line of shown) say(`  ${line}`);

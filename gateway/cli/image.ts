@@ -69,7 +69,7 @@ export function imageTensor(image: Image, spec: TensorSpec, scale: number): Conv
   }
   const data = elements(values, spec);
   const colour = channels === 1 ? "grey" : "RGB";
-  const times = scale === 1 ? "sent as they are" : `times ${scale}`;
+  const times = scale === 1 ? "sent as they are (--scale changes that)" : `times ${Number(scale.toPrecision(4))}`;
   const said = `${image.width}x${image.height} ${colour}, pixel values 0 to ${2 ** image.depth - 1} ${times}`;
   return { tensor: { name: spec.name, datatype: spec.datatype, shape: layout.shape, data }, said };
 }

@@ -53,7 +53,7 @@ describe("an image as a model's input", () => {
   it("says what was done", () => {
     expect(imageTensor(GREY, spec([1, 2]), 0.5).said).toBe("2x1 grey, pixel values 0 to 255 times 0.5");
     expect(imageTensor({ ...RGB, depth: 16 }, spec([1, 3, 1, 2]), 1).said).toBe(
-      "2x1 RGB, pixel values 0 to 65535 sent as they are",
+      "2x1 RGB, pixel values 0 to 65535 sent as they are (--scale changes that)",
     );
   });
 
