@@ -1,0 +1,9 @@
+// Every figure, as a literal list: a new one is a file in figures/ and a line here.
+
+import type { Figure } from "./figure.ts";
+import { ingest } from "./figures/ingest.ts";
+import { requests } from "./figures/requests.ts";
+import { served } from "./figures/served.ts";
+import { turns } from "./figures/turns.ts";
+
+export const figures: readonly Figure[] = [served, ingest, turns, requests];

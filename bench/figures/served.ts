@@ -1,0 +1,123 @@
+// Figure a: how much of ONNX Runtime's own speed is left when its models are served over HTTP.
+
+import type { Effort, Figure, Finding } from "../figure.ts";
+import type { GatewaySetup } from "../gateway.ts";
+import { compare } from "../harness.ts";
+import { binaryBody, post } from "../http-bytes.ts";
+import type { Asked, LoadFacts } from "../load.ts";
+import { inputFor, type Model, modelPath, modelRepository, models } from "../models.ts";
+import { CLIENT_CORE, type Program, SERVER_CORE, withPrograms } from "../programs.ts";
+import type { RawFacts, RawSetup } from "../raw.ts";
+
+interface Case {
+  readonly model: Model;
+  readonly rows: number;
+  readonly connections: number;
+  readonly warmMs: number;
+  readonly measureMs: number;
+  /** The least share of the raw speed. */
+  readonly goal?: number;
+}
+
+const CASES: readonly Case[] = [
+  { model: models.large, rows: 64, connections: 4, warmMs: 300, measureMs: 1500, goal: 0.93 },
+  { model: models.conv, rows: 1, connections: 4, warmMs: 400, measureMs: 2500, goal: 0.97 },
+  { model: models.small, rows: 1, connections: 32, warmMs: 300, measureMs: 700 },
+  { model: models.small, rows: 64, connections: 16, warmMs: 300, measureMs: 700 },
+  { model: models.small, rows: 1024, connections: 8, warmMs: 300, measureMs: 700 },
+];
+
+/** Different inputs, sent and run in turn. */
+const INPUTS = 4;
+
+export const served: Figure = {
+  letter: "a",
+  name: "served",
+  question: "What share of the speed of ONNX Runtime called directly is left when the gateway serves the same runs?",
+  async measure(effort, say) {
+    const repository = modelRepository([models.large, models.conv, models.small]);
+    const findings: Finding[] = [];
+    for (const one of effort.quick ? CASES.slice(2, 3) : CASES) {
+      say(`${one.model.name}, ${one.rows} rows`);
+      findings.push(await measureCase(one, repository, effort));
+    }
+    return findings;
+  },
+};
+
+function measureCase(one: Case, repository: string, effort: Effort): Promise<Finding> {
+  const { model, rows } = one;
+  const shape = [rows, ...model.inputShape];
+  const inputs = Array.from({ length: INPUTS }, (_, i) => inputFor(model, rows, i + 1));
+  const path = `/v2/models/${model.name}/infer`;
+  const requests = inputs.map((values) => post(path, binaryBody({ name: model.input, shape, values })));
+  const span = { warmMs: one.warmMs * effort.scale, measureMs: one.measureMs * effort.scale };
+  return withPrograms(async (start) => {
+    const setup: RawSetup = {
+      type: "setup",
+      path: modelPath(repository, model),
+      input: model.input,
+      output: model.output,
+      shape,
+      inputs,
+    };
+    const gatewaySetup: GatewaySetup = { repository, log: "info" };
+    const raw = await start("programs/raw.ts", { core: SERVER_CORE, input: setup });
+    const gateway = await start("programs/served.ts", { core: SERVER_CORE, input: gatewaySetup, mute: true });
+    const client = await start("programs/client.ts", { core: CLIENT_CORE });
+    const port = await gateway.ask<number>("port");
+    await checkAnswers(raw, client, { port, requests });
+    const client_ = { busiest: 0 };
+    const comparison = await compare({
+      title: `${model.name} ${shape.join("x")}`,
+      unit: "rows/s",
+      rounds: effort.rounds,
+      arms: [
+        {
+          name: "ONNX Runtime",
+          async measure() {
+            return rows * (await raw.ask<RawFacts>("run", { type: "measure", ...span })).perSecond;
+          },
+        },
+        {
+          name: `served, ${one.connections} clients`,
+          async measure() {
+            const load = { port, requests, connections: one.connections, ...span };
+            const facts = await client.ask<LoadFacts>("load", load);
+            client_.busiest = Math.max(client_.busiest, facts.clientCpu);
+            return rows * facts.perSecond;
+          },
+        },
+      ],
+    });
+    const got = comparison.arms[1]?.ratio?.median ?? Number.NaN;
+    const what = "served by raw, median of the pairs";
+    return {
+      title: comparison.title,
+      comparison,
+      goals: one.goal === undefined ? [] : [{ what, want: { atLeast: one.goal }, got }],
+      notes: [
+        `${INPUTS} inputs in turn; each answer of the gateway was equal to ONNX Runtime's, bit for bit`,
+        `the client used at most ${Math.round(client_.busiest * 100)} % of its core`,
+      ],
+    };
+  });
+}
+
+async function checkAnswers(
+  raw: Program,
+  client: Program,
+  at: { readonly port: number; readonly requests: readonly Uint8Array[] },
+): Promise<void> {
+  const wanted = await raw.ask<readonly Uint8Array[]>("run", { type: "answers" });
+  const got = await client.ask<readonly Asked[]>("ask", at);
+  for (const [i, want] of wanted.entries()) {
+    const answer = got[i];
+    if (answer === undefined) throw new Error(`answer ${i}: expected one, got none`);
+    const blob = answer.body.subarray(answer.jsonBytes);
+    if (answer.jsonBytes > 0 && Buffer.compare(blob, want) === 0) continue;
+    throw new Error(
+      `answer ${i}: expected the ${want.byteLength} bytes that ONNX Runtime gives, got ${blob.byteLength} others`,
+    );
+  }
+}

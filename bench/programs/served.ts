@@ -1,0 +1,38 @@
+// The gateway under measurement: config, assembly and listeners as `sluice serve` has them, with one worker on free ports.
+
+import { join } from "node:path";
+import { loadConfig } from "../../config/load.ts";
+import { kinds } from "../../gateway/cli/config-file.ts";
+import { openLog } from "../../gateway/log.ts";
+import { type Running, serve } from "../../gateway/main.ts";
+import type { GatewaySetup } from "../gateway.ts";
+import { answer } from "../program.ts";
+import { watchWords } from "../watched.ts";
+
+const held: { gateway?: Running } = {};
+
+function configOf(setup: GatewaySetup) {
+  // JSON is YAML
+  const text = JSON.stringify({
+    listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0" },
+    log: { level: setup.log },
+    backends: { local: { kind: "onnx", repository: setup.repository, workers: 1, watch: false } },
+  });
+  const loaded = loadConfig({ text, file: join(setup.repository, "bench.yaml"), env: {} }, kinds);
+  if (!loaded.ok) throw new Error(loaded.mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "));
+  return loaded.config;
+}
+
+answer({
+  async start(setup: GatewaySetup) {
+    const log = openLog({ level: setup.log, pretty: false });
+    const gateway = await serve({ config: configOf(setup), log });
+    held.gateway = gateway;
+    await gateway.settled();
+    const missing = gateway.models().filter((model) => model.state !== "ready");
+    if (missing.length > 0) throw new Error(`expected every model ready, got ${JSON.stringify(missing)}`);
+  },
+  port: () => held.gateway?.addresses.http?.port,
+  ...watchWords(),
+  stop: () => held.gateway?.stop(),
+});
