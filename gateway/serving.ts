@@ -195,7 +195,8 @@ function logLine(env: Env, answered: Answered): void {
     peer: request.socket?.remoteAddress,
     ...reply.about,
   };
-  if (reply.status >= 500) env.log.error(fields, "request");
-  else if (reply.about === undefined && reply.status < 400) env.log.debug(fields, "request");
-  else env.log.info(fields, "request");
+  // probes and metadata say nothing about themselves: they come every few seconds
+  if (reply.about === undefined) env.log.debug(fields, "request");
+  else if (reply.status < 500) env.log.info(fields, "request");
+  else env.log.warn(fields, "request");
 }

@@ -91,7 +91,22 @@ function headerMs(wire: WireRequest, name: string): number | undefined {
 function about(model: ModelRef, call: Call, end: unknown): Readonly<Record<string, unknown>> {
   const said = call.trace.decisions.map((decision) => `${decision.policy} ${decision.said}`);
   const how = end === "ok" ? { code: "ok" } : faultFields(end);
-  return { model: model.name, ...call.trace.facts, ...how, ...(said.length === 0 ? {} : { route: said.join("; ") }) };
+  return {
+    model: model.name,
+    ...rounded(call.trace.facts),
+    ...how,
+    ...(said.length === 0 ? {} : { route: said.join("; ") }),
+  };
+}
+
+/** Times to the microsecond, as a person reads them. */
+function rounded(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, fact]) => [
+      name,
+      typeof fact === "number" ? Math.round(fact * 1000) / 1000 : fact,
+    ]),
+  );
 }
 
 function faultFields(error: unknown) {

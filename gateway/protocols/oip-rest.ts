@@ -70,7 +70,12 @@ function fail(error: unknown): WireReply {
     "sluice-error-origin": fault.origin,
   };
   if (fault.retryAfterMs !== undefined) headers["retry-after"] = String(Math.ceil(fault.retryAfterMs / 1000));
-  return { status: STATUS[fault.code], headers, body: jsonBytes({ error: fault.message }) };
+  return {
+    status: STATUS[fault.code],
+    headers,
+    body: jsonBytes({ error: fault.message }),
+    about: { code: fault.code, origin: fault.origin, error: fault.message },
+  };
 }
 
 function guarded(handle: Route["handle"]): Route["handle"] {
