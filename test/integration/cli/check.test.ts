@@ -1,0 +1,238 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { parseYaml } from "../../../config/load.ts";
+import { schemaText } from "../../../gateway/cli/schema.ts";
+import { main } from "../../../gateway/cli.ts";
+import { memoryIo } from "../../unit/gateway/cli/memory-io.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sluice-check-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const BROKEN = "test/fixtures/broken.yaml";
+
+const MISTAKES = [
+  "listen.http: expected host:port such as 127.0.0.1:8000 or [::1]:8000, got 8000 (3)",
+  "listen.grpc: not yet: the gRPC listener comes with a later release (4)",
+  "listen.admin: expected a loopback address such as 127.0.0.1:8002, got 0.0.0.0:8002: the admin listener off loopback needs a token, not yet (5)",
+  'readines: unknown key, did you mean "readiness"? (6)',
+  "drainDelay: expected a duration with its unit (ms, s, m, h or d), such as 500ms or 5s, got 5 (7)",
+  'timeout: expected a duration above 0, got "0s" (8)',
+  "tenant.trusted: expected true, as until there is authentication only a header that is declared trusted may name the tenant, got nothing (9)",
+  "limits.body: expected a size with its unit (B, KB, MB, GB, KiB, MiB or GiB), such as 256MiB, got 64 (11)",
+  "limits.inputs: expected a number of at least 1, got 0 (12)",
+  "limits.nesting: expected the environment variable SLUICE_FIXTURE_UNSET to be set, or a default as in ${SLUICE_FIXTURE_UNSET:-default}, got nothing (13)",
+  'limits.url: expected ${NAME} or ${NAME:-default}, got "${oops" ($${ stands for a plain ${) (14)',
+  'log.level: expected one of debug, info, warn, error, silent, got "infos", did you mean "info"? (15)',
+  "backends.local.repository: expected text, got nothing (17)",
+  'backends.local.repositry: unknown key, did you mean "repository"? (19)',
+  'backends.local.workers: expected "auto" or a number, got "many" (20)',
+  "backends.local.breaker: not yet: circuit breakers come with a later release (21)",
+  'backends.gpu.kind: not yet: the backend kind "triton" comes with a later release (23)',
+  'backends.cpu.kind: expected a kind of backend (onnx), got "onx", did you mean "onnx"? (25)',
+  "backends.spare.kind: expected a kind of backend such as onnx, got nothing (26)",
+  'models.language.backend: expected the name of a backend (local, gpu, cpu, spare), got "lokal", did you mean "local"? (29)',
+  'models.iris.timout: unknown key, did you mean "timeout"? (30)',
+  "models.iris.route: not yet: routing comes with a later release (30)",
+  'models["a/b"]: expected a name without a slash, got "a/b" (31)',
+  "models.add_sub.backend: expected the name of a backend, got nothing (32)",
+  "models.fraud.versions: not yet: versions on several backends come with a later release (35)",
+  "models.digits: expected each key once, got it twice (37)",
+];
+
+describe("sluice check", () => {
+  it("names every mistake of the broken fixture, in order, and exits 1", async () => {
+    const io = memoryIo();
+    expect(await main(["check", "--config", BROKEN], io)).toBe(1);
+    expect(io.written()).toBe(MISTAKES.map((line) => `${line.replace(/\((\d+)\)$/, `(${BROKEN}:$1)`)}\n`).join(""));
+    expect(io.complained()).toBe(`sluice: 26 mistakes in ${BROKEN}\n`);
+  });
+
+  it("gives the same as JSON, for a script", async () => {
+    const io = memoryIo();
+    expect(await main(["check", "-c", BROKEN, "--json"], io)).toBe(1);
+    const { ok, file, mistakes } = JSON.parse(io.written());
+    expect([ok, file, mistakes.length]).toEqual([false, BROKEN, MISTAKES.length]);
+    expect(mistakes[3]).toEqual({
+      path: "readines",
+      line: 6,
+      column: 1,
+      message: 'unknown key, did you mean "readiness"?',
+    });
+  });
+
+  it("says what a right config would serve, and exits 0", async () => {
+    const file = join(folder, "right.yaml");
+    await writeFile(
+      file,
+      "backends: {a: {kind: onnx, repository: m}, b: {kind: onnx, repository: n}}\nmodels: {x: {backend: a}, y: {backend: a, model: z}}\n",
+    );
+    const io = memoryIo({ cwd: folder });
+    expect(await main(["check", "--config", "right.yaml"], io)).toBe(0);
+    expect(io.written()).toBe(`ok right.yaml
+  listens on 127.0.0.1:8000 (http)
+  listens on 127.0.0.1:8002 (admin)
+  backend a: onnx
+  backend b: onnx
+  model x: on a
+  model y: z on a
+warning backends.b: no model uses it (right.yaml)
+`);
+    const json = memoryIo({ cwd: folder });
+    expect(await main(["check", "--config", "right.yaml", "--json"], json)).toBe(0);
+    expect(JSON.parse(json.written())).toEqual({
+      ok: true,
+      file: "right.yaml",
+      warnings: ["backends.b: no model uses it"],
+      serves: {
+        listen: { http: "127.0.0.1:8000", admin: "127.0.0.1:8002" },
+        backends: [
+          { name: "a", kind: "onnx" },
+          { name: "b", kind: "onnx" },
+        ],
+        models: [
+          { name: "x", backend: "a", model: "x" },
+          { name: "y", backend: "a", model: "z" },
+        ],
+      },
+    });
+  });
+
+  it("reads --config, else $SLUICE_CONFIG, else ./sluice.yaml, else the packaged config", async () => {
+    const good = "backends: {a: {kind: onnx, repository: m}}\n";
+    for (const name of ["flag", "variable", "sluice"]) await writeFile(join(folder, `${name}.yaml`), good);
+    const shown = async (args: readonly string[], env: Record<string, string>, cwd = folder) => {
+      const io = memoryIo({ cwd, env });
+      await main(["check", ...args], io);
+      return io.written().split("\n")[0];
+    };
+    expect(await shown(["-c", "flag.yaml"], { SLUICE_CONFIG: "variable.yaml" })).toBe("ok flag.yaml");
+    expect(await shown([], { SLUICE_CONFIG: "variable.yaml" })).toBe("ok variable.yaml");
+    expect(await shown([], { SLUICE_CONFIG: "" })).toBe("ok sluice.yaml");
+    await rm(join(folder, "sluice.yaml"));
+    expect(await shown([], {})).toMatch(/^ok \/.*\/config\/sluice\.yaml$/);
+  });
+
+  it("says when there is no such file", async () => {
+    const io = memoryIo({ cwd: folder });
+    expect(await main(["check", "--config", "nowhere.yaml"], io)).toBe(1);
+    expect(io.complained()).toBe(
+      `sluice: expected a file that can be read, got ${join(folder, "nowhere.yaml")}: it does not exist\n`,
+    );
+  });
+});
+
+describe("sluice schema", () => {
+  const committed = readFileSync(new URL("../../../config/sluice.schema.json", import.meta.url), "utf8");
+
+  it("prints what is committed; run `npx sluice schema > config/sluice.schema.json` when this fails", async () => {
+    const io = memoryIo();
+    expect(await main(["schema"], io)).toBe(0);
+    expect(io.written()).toBe(committed);
+    expect(schemaText()).toBe(committed);
+  });
+
+  it("describes every word, and only words that are built", () => {
+    const words: string[] = [];
+    const bare: string[] = [];
+    const walk = (node: Record<string, unknown>, path: string): void => {
+      for (const [key, value] of Object.entries(node)) {
+        if (typeof value !== "object" || value === null) continue;
+        if (key !== "properties") {
+          walk(value as Record<string, unknown>, `${path}/${key}`);
+          continue;
+        }
+        for (const [word, schema] of Object.entries(value as Record<string, Record<string, unknown>>)) {
+          words.push(word);
+          if (typeof schema.description !== "string") bare.push(`${path}/${word}`);
+          walk(schema, `${path}/${word}`);
+        }
+      }
+    };
+    walk(JSON.parse(committed), "");
+    expect(bare).toEqual([]);
+    expect(words).toEqual(
+      expect.arrayContaining(["listen", "http", "repository", "kind", "backend", "timeout", "tenant"]),
+    );
+    expect(
+      words.filter((word) => ["grpc", "route", "versions", "balance", "signature", "cache"].includes(word)),
+    ).toEqual([]);
+  });
+
+  it("accepts the packaged config and no broken one", () => {
+    const schema = z.fromJSONSchema(JSON.parse(committed));
+    const packaged = parseYaml(readFileSync(new URL("../../../config/sluice.yaml", import.meta.url), "utf8"));
+    expect(schema.safeParse(packaged).success).toBe(true);
+    expect(schema.safeParse({ ...(packaged as object), readines: "any" }).success).toBe(false);
+    expect(schema.safeParse({ backends: { local: { kind: "triton" } } }).success).toBe(false);
+  });
+
+  it("is named by the first line of the packaged config", () => {
+    const [first] = readFileSync(new URL("../../../config/sluice.yaml", import.meta.url), "utf8").split("\n");
+    expect(first).toBe("# yaml-language-server: $schema=./sluice.schema.json");
+  });
+});
+
+describe("the command line", () => {
+  it("prints help with examples and exit codes, and its version", async () => {
+    const help = memoryIo();
+    expect(await main(["--help"], help)).toBe(0);
+    for (const word of ["serve", "check", "models", "infer", "demo", "schema"])
+      expect(help.written()).toMatch(new RegExp(`^  ${word}\\b`, "m"));
+    expect(help.written()).toContain("Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
+    const infer = memoryIo();
+    expect(await main(["infer", "--help"], infer)).toBe(0);
+    expect(infer.written()).toContain("  sluice infer digits --input @models/digits/samples/seven.json\n");
+    const version = memoryIo();
+    expect(await main(["--version"], version)).toBe(0);
+    expect(version.written()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    [["bogus"], "sluice: unknown command 'bogus'"],
+    [["check", "--bogus"], "sluice: unknown option '--bogus'"],
+    [["infer"], "sluice: missing required argument 'model'"],
+    [["infer", "digits"], "sluice: expected an input: --input @file, --input name=@file or --data '[1, 2]'"],
+    [
+      ["models", "--url", "localhost:1"],
+      'sluice: expected the URL of a gateway such as http://127.0.0.1:8000, got "localhost:1"',
+    ],
+    [["serve", "--http", "8000"], 'sluice: --http: expected host:port such as 127.0.0.1:8000, got "8000"'],
+    [
+      ["serve", "--admin", "0.0.0.0:1"],
+      "sluice: listen.admin: expected a loopback address such as 127.0.0.1:1, got 0.0.0.0:1",
+    ],
+    [
+      ["serve", "--http", "127.0.0.1:9", "--admin", "127.0.0.1:9"],
+      "sluice: listen.admin: expected an address of its own, got 127.0.0.1:9",
+    ],
+  ])("refuses wrong usage with exit code 2: %j", async (args, message) => {
+    const io = memoryIo();
+    expect(await main(args, io)).toBe(2);
+    expect(io.complained()).toContain(message);
+    expect(io.written()).toBe("");
+  });
+
+  it("prints help, and exits 2, when it is asked for nothing", async () => {
+    const io = memoryIo();
+    expect(await main([], io)).toBe(2);
+    expect(io.complained()).toContain("Usage: sluice");
+  });
+
+  it("refuses to serve a broken config, naming its mistakes", async () => {
+    const io = memoryIo();
+    expect(await main(["serve", "--config", BROKEN], io)).toBe(1);
+    expect(
+      io
+        .complained()
+        .split("\n")
+        .filter((line) => line.startsWith("sluice: ")),
+    ).toHaveLength(MISTAKES.length);
+  });
+});
