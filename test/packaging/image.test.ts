@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, inject, test } from "vitest";
+import { samplesAnswered } from "./answers.ts";
 import { copyBuildContext, readDockerfile, readText } from "./files.ts";
 import { modernPath, must, type Running, run, start, userEnv } from "./shell.ts";
 
@@ -54,7 +55,7 @@ test("the image's commands install, start, check and stop the gateway", async ()
   running = start(`env ${variables} ${command}`, { cwd, env });
   const [, admin] = await running.until(/http:\/\/(\S+)\/readyz/, 60_000);
   const [curl] = await running.until(/^curl .*$/m, 10_000);
-  expect(JSON.parse(await must(curl, place))).toMatchObject({ outputs: [{ name: expect.any(String) }] });
+  expect(samplesAnswered(JSON.parse(await must(curl, place)))).toHaveLength(1);
 
   const [check] = textOf("HEALTHCHECK");
   const words = JSON.parse(

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
+import { type Answer, samplesAnswered } from "./answers.ts";
 import { ROOT } from "./files.ts";
 import { must, type Running, run, start, userEnv } from "./shell.ts";
 
@@ -59,8 +60,7 @@ describe("installed in an empty folder", () => {
   test("it serves the demo models, answers the curl line that it prints, and stops with code 0", async () => {
     running = start("npx sluice serve --http 127.0.0.1:0 --admin 127.0.0.1:0", place);
     const [curl] = await running.until(/^curl .*$/m, 60_000);
-    const answer = JSON.parse(await must(curl, place));
-    expect(answer).toMatchObject({ model_name: expect.any(String), outputs: [{ name: expect.any(String) }] });
+    expect(samplesAnswered(JSON.parse(await must(curl, place)))).toHaveLength(1);
 
     const [, http] = await running.until(/ at (http:\S+)/, 1000);
     const sample = join(cwd, "node_modules", "sluice-gateway", "models", "add_sub", "samples");
@@ -69,6 +69,8 @@ describe("installed in an empty folder", () => {
       body: readFileSync(join(sample, "count.json")),
     });
     expect(sum.status).toBe(200);
+
+    expect(samplesAnswered((await sum.json()) as Answer)).toEqual(["count"]);
 
     const { code } = await running.stop("SIGTERM");
     expect(code).toBe(0);
@@ -80,7 +82,8 @@ describe("installed in an empty folder", () => {
     const installed = await run("npx sluice check --config broken.yaml", place);
     expect(installed.code).toBe(1);
     const here = await run("node bin/sluice.js check --config test/fixtures/broken.yaml", { cwd: ROOT, env });
-    expect(installed.out + installed.err).toBe((here.out + here.err).replaceAll("test/fixtures/", ""));
+    expect(installed.out.split("\n").length).toBeGreaterThan(10);
+    expect(installed.out).toBe(here.out.replaceAll("test/fixtures/", ""));
   });
 
   test("its types are found by a program that embeds it", async () => {

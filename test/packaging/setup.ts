@@ -17,15 +17,28 @@ declare module "vitest" {
 /** Packs, and gives the tarball's path to the tests. */
 export async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-pack-"));
+  const clear = () => rmSync(folder, { recursive: true });
+  try {
+    project.provide("tarball", await pack(folder));
+  } catch (error) {
+    clear();
+    throw error;
+  }
+  return clear;
+}
+
+async function pack(folder: string): Promise<string> {
   copyBuildContext(folder);
-  const [install, pack] = readDockerfile().filter((step) => step.stage === 0 && step.keyword === "RUN");
+  const [install, packing] = readDockerfile().filter((step) => step.stage === 0 && step.keyword === "RUN");
   // the clone that runs this test was installed with this very command
-  if (install?.text !== "npm ci" || pack === undefined)
-    throw new Error("expected deploy/Dockerfile to run npm ci and pack");
+  if (install?.text !== "npm ci" || packing === undefined) {
+    throw new Error(
+      `expected deploy/Dockerfile to run npm ci and then npm pack, got ${install?.text}, ${packing?.text}`,
+    );
+  }
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  await must(pack.text, { cwd: folder, env: userEnv({ PATH: modernPath() }) });
+  await must(packing.text, { cwd: folder, env: userEnv({ PATH: modernPath() }) });
   const tarball = readdirSync(folder).find((name) => /^sluice-gateway-.*\.tgz$/.test(name));
-  if (tarball === undefined) throw new Error(`expected ${pack.text} to leave a tarball in ${folder}`);
-  project.provide("tarball", join(folder, tarball));
-  return () => rmSync(folder, { recursive: true });
+  if (tarball === undefined) throw new Error(`expected ${packing.text} to leave a tarball in ${folder}`);
+  return join(folder, tarball);
 }

@@ -27,7 +27,9 @@ const KEPT: ReadonlySet<string> = new Set(["npm_config_registry", "npm_config_ca
  */
 export function userEnv(more: Readonly<Record<string, string>> = {}): Readonly<Record<string, string | undefined>> {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_|VITEST|NODE_|SLUICE_|INIT_CWD$|TEST$|DEV$|PROD$|MODE$)/i.test(name) || KEPT.has(name),
+    ([name]) =>
+      !/^(npm_|VITEST|NODE_(ENV|OPTIONS|PATH|V8)|SLUICE_|INIT_CWD$|TEST$|DEV$|PROD$|MODE$)/i.test(name) ||
+      KEPT.has(name),
   );
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
   return { ...Object.fromEntries(kept), ONNXRUNTIME_NODE_INSTALL: "skip", PATH: path.join(delimiter), ...more };
