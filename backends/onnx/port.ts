@@ -4,7 +4,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./messages.ts";
-import { openTicket } from "./ticket.ts";
+import { openTicket, TICKET_BYTES } from "./ticket.ts";
 import { workerUrl } from "./worker-url.ts";
 
 /** Why a worker is no more. */
@@ -36,7 +36,7 @@ export type SpawnWorker = (name: string) => WorkerPort;
  * onnxruntime-node 1.30: SIGABRT, 3 of 3 tries).
  */
 export const spawnThread: SpawnWorker = (name) => {
-  const memory = new SharedArrayBuffer(4);
+  const memory = new SharedArrayBuffer(TICKET_BYTES);
   const ticket = openTicket(memory);
   const worker = new Worker(workerUrl(), { name, workerData: { ticket: memory }, execArgv: [] });
   let error: unknown;
