@@ -106,10 +106,12 @@ describe("the number scanner", () => {
     const random = seeded(3);
     const digits = (count: number) => Array.from({ length: count }, () => random() % 10).join("");
     const texts = Array.from({ length: 60_000 }, () => {
-      const whole = random() % 3 === 0 ? "0" : `${1 + (random() % 9)}${digits(random() % (random() % 20 === 0 ? 30 : 9))}`;
+      const whole =
+        random() % 3 === 0 ? "0" : `${1 + (random() % 9)}${digits(random() % (random() % 20 === 0 ? 30 : 9))}`;
       const zeros = "0".repeat(random() % 4 === 0 ? random() % 40 : 0);
       const fraction = random() % 5 === 0 ? "" : `.${zeros}${digits(1 + (random() % 24))}`;
-      const exponent = random() % 3 === 0 ? `${pick(random, ["e", "E"])}${pick(random, ["", "+", "-"])}${random() % 40}` : "";
+      const exponent =
+        random() % 3 === 0 ? `${pick(random, ["e", "E"])}${pick(random, ["", "+", "-"])}${random() % 40}` : "";
       return `${random() % 2 === 0 ? "-" : ""}${whole}${fraction}${exponent}`;
     });
     checkTexts(texts, "FP64");
@@ -135,7 +137,14 @@ describe("the number scanner", () => {
 
   test("reads the smallest and the greatest numbers, zeros with their signs, and long texts", () => {
     const texts = [
-      ...["5e-324", "2.4703282292062327e-324", "2.4703282292062328e-324", "1e-400", "-1e-400", "2.2250738585072011e-308"],
+      ...[
+        "5e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "1e-400",
+        "-1e-400",
+        "2.2250738585072011e-308",
+      ],
       ...["1.7976931348623157e308", "1.7976931348623158e+308", "0", "-0", "0.0", "-0.0", "0e0", "-0e-7", "0E+400"],
       ...["1e22", "1e23", "9007199254740993", "9007199254740993.0000000000000000000000001", "123456789012345678"],
       ...["3.4028234663852886e38", "3.4028235677973365e38", "1.401298464324817e-45", "7.006492321624085e-46"],
@@ -149,9 +158,17 @@ describe("the number scanner", () => {
   });
 
   test("catches a reader that drops the sign of zero, or one that rounds to float too early", () => {
-    const unsigned: Read = (texts, datatype) => read(texts.map((text) => text.replace(/^-(?=0$)/, "")), datatype);
+    const unsigned: Read = (texts, datatype) =>
+      read(
+        texts.map((text) => text.replace(/^-(?=0$)/, "")),
+        datatype,
+      );
     expect(() => checkTexts(["1", "-0"], "FP64", unsigned)).toThrow();
-    const early: Read = (texts, datatype) => read(texts.map((text) => String(Math.fround(Number(text)))), datatype);
+    const early: Read = (texts, datatype) =>
+      read(
+        texts.map((text) => String(Math.fround(Number(text)))),
+        datatype,
+      );
     expect(() => checkTexts(["0.5", "0.1"], "FP64", early)).toThrow();
     expect(() => checkTexts(["0.5", "0.1"], "FP64")).not.toThrow();
   });
@@ -164,7 +181,8 @@ describe("the number scanner", () => {
     });
     for (const datatype of ["FP32", "FP64"] as const) {
       const whole = read(texts, datatype);
-      for (const sliceBytes of [1, 7, 64, 1000]) expect(Buffer.compare(read(texts, datatype, sliceBytes), whole)).toBe(0);
+      for (const sliceBytes of [1, 7, 64, 1000])
+        expect(Buffer.compare(read(texts, datatype, sliceBytes), whole)).toBe(0);
     }
   });
 
@@ -174,8 +192,15 @@ describe("the number scanner", () => {
     const wide = () => (BigInt(random()) << 32n) | BigInt(random());
     const some = () => wide() >> BigInt(random() % 64);
     const unsigned = [...edges, 2n ** 64n - 1n, 2n ** 63n, 10n ** 19n, ...Array.from({ length: 20_000 }, some)];
-    expect(Buffer.from(read(unsigned.map(String), "UINT64"))).toEqual(Buffer.from(BigUint64Array.from(unsigned).buffer));
-    const signed = unsigned.map((value) => BigInt.asIntN(64, value)).concat(edges.map((value) => -value), -(2n ** 63n));
+    expect(Buffer.from(read(unsigned.map(String), "UINT64"))).toEqual(
+      Buffer.from(BigUint64Array.from(unsigned).buffer),
+    );
+    const signed = unsigned
+      .map((value) => BigInt.asIntN(64, value))
+      .concat(
+        edges.map((value) => -value),
+        -(2n ** 63n),
+      );
     expect(Buffer.from(read(signed.map(String), "INT64"))).toEqual(Buffer.from(BigInt64Array.from(signed).buffer));
   });
 });
@@ -198,14 +223,20 @@ describe("the number writer", () => {
   test("writes 200,000 random floats so that they read back to the same bits", () => {
     const random = seeded(7);
     const words = Uint32Array.from({ length: 200_000 }, random);
-    const everyday = Float32Array.from({ length: 50_000 }, () => (random() / 2 ** 32 - 0.5) * 10 ** ((random() % 12) - 6));
+    const everyday = Float32Array.from(
+      { length: 50_000 },
+      () => (random() / 2 ** 32 - 0.5) * 10 ** ((random() % 12) - 6),
+    );
     words.set(new Uint32Array(everyday.buffer), 0);
     const floats = new Float32Array(words.buffer);
     const texts = write("FP32", new Uint8Array(words.buffer), floats.length).split(",");
     expect(texts.length).toBe(floats.length);
     const back = Float32Array.from(texts, Number);
-    for (let i = 0; i < floats.length; i++) if (!Object.is(back[i], floats[i])) expect([i, texts[i]]).toEqual([i, floats[i]]);
-    expect(texts.slice(0, 50_000).every((text) => text.replace(/[-.]/g, "").replace(/^0+|e.*$/g, "").length <= 9)).toBe(true);
+    for (let i = 0; i < floats.length; i++)
+      if (!Object.is(back[i], floats[i])) expect([i, texts[i]]).toEqual([i, floats[i]]);
+    expect(texts.slice(0, 50_000).every((text) => text.replace(/[-.]/g, "").replace(/^0+|e.*$/g, "").length <= 9)).toBe(
+      true,
+    );
   });
 
   test("writes 50,000 random doubles and integers so that they read back to the same bits", () => {
