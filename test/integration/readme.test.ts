@@ -1,0 +1,76 @@
+// The README's commands, run as they stand there, and their output compared with what it shows.
+
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { onnx } from "../../backends/onnx/onnx.ts";
+import { loadConfig } from "../../config/load.ts";
+import { policyKinds } from "../../policies/registry.ts";
+import { ROOT, startGateway, type TestGateway } from "../support/gateway.ts";
+
+const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+
+interface Shown {
+  readonly command: string;
+  readonly output: string;
+}
+
+/** Each `$ command` of the console blocks with the lines that follow it. */
+const shown: readonly Shown[] = [...readme.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block = ""]) =>
+  block
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => {
+      const end = text.indexOf("\n");
+      return { command: text.slice(0, end), output: text.slice(end + 1).trim() };
+    }),
+);
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway({ yaml: `backends: {local: {kind: onnx, repository: ${ROOT}models}}\n`, kinds: [onnx] });
+});
+
+afterAll(() => gateway.close());
+
+test.each(shown)("$command", async ({ command, output }) => {
+  const url = `http://127.0.0.1:${gateway.port}`;
+  const here = command
+    .replaceAll("http://127.0.0.1:8000", url)
+    .replace(/^npx sluice infer/, `node bin/sluice.js infer --url ${url}`)
+    .replace(/^npx sluice/, "node bin/sluice.js");
+  expect(stable(await outputOf(here))).toBe(stable(output));
+});
+
+test("the README has commands to run", () => expect(shown.length).toBeGreaterThan(4));
+
+test("the README's config is right", () => {
+  const text = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const loaded = loadConfig(
+    { text, file: join(ROOT, "sluice.yaml"), env: {} },
+    { backends: [onnx], plannedBackends: [], policies: policyKinds },
+  );
+  expect(loaded).toMatchObject({ ok: true, config: { models: [{ name: "digits" }, { name: "language" }] } });
+});
+
+async function outputOf(command: string): Promise<string> {
+  const run = promisify(execFile);
+  try {
+    const { stdout } = await run("bash", ["-c", `${command} 2>&1`], {
+      cwd: ROOT,
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    return stdout.trim();
+  } catch (error) {
+    // a command that refuses exits with 1 and says why
+    return String((error as { readonly stdout: string }).stdout).trim();
+  }
+}
+
+/** Without what differs from run to run. */
+function stable(output: string): string {
+  return output.replace(/\d+(\.\d+)? ms/g, "N ms");
+}
