@@ -18,8 +18,12 @@ export function smallIntLeaf(
   return (s, run) => {
     do {
       skipSpace(s);
+      const from = s.at;
       const value = readInt(s);
-      if (value === undefined || value < min || value > max) throw refuseElement(s, run, expected);
+      if (value === undefined || value < min || value > max) {
+        s.at = from;
+        throw refuseElement(s, run, expected);
+      }
       out[run.index] = value;
     } while (goesOn(s, run));
   };

@@ -81,19 +81,27 @@ export function syntaxError(s: Scanner, expected: string): Error {
 /** The token at a place, cut short, for an error message. */
 export function excerpt(s: Scanner, at: number): string {
   if (at >= s.end) return "the end of the text";
-  const longest = Math.min(s.end, at + 24);
+  const first = s.text[at] as number;
+  const isText = first === 0x22;
+  const longest = isStructure(first) ? at + 1 : Math.min(s.end, at + 24);
   let to = at + 1;
-  const isText = s.text[at] === 0x22;
   while (to < longest && !endsToken(s.text[to] as number, isText)) to += 1;
   if (isText && to < longest && s.text[to] === 0x22) to += 1;
-  const shown = s.text.toString("utf8", at, to);
-  const cut = to === longest && to < s.end ? "..." : "";
-  return isText ? shown + cut : `${JSON.stringify(shown).slice(1, -1).replaceAll('\\"', '"')}${cut}`;
+  const shown = s.text
+    .toString("utf8", at, to)
+    .replace(/\ufffd+$/, "")
+    .replace(/[\0-\x1f]/g, escaped);
+  return to === at + 24 && to < s.end ? `${shown}...` : shown;
+}
+
+const escaped = (control: string): string => JSON.stringify(control).slice(1, -1);
+
+function isStructure(byte: number): boolean {
+  return byte === 0x2c || byte === 0x3a || byte === 0x5b || byte === 0x5d || byte === 0x7b || byte === 0x7d;
 }
 
 function endsToken(byte: number, isText: boolean): boolean {
-  if (isText) return byte === 0x22 || byte < 0x20;
-  return byte <= 0x20 || byte === 0x2c || byte === 0x5d || byte === 0x7d || byte === 0x3a;
+  return byte === 0x22 || (isText ? byte < 0x20 : byte <= 0x20 || isStructure(byte));
 }
 
 /** Opens an object and gives its first name, or undefined when it is empty. */
