@@ -58,7 +58,8 @@ export function start(line: string, place: Place): Running {
   let out = "";
   let err = "";
   let ended = false;
-  const closed = once(child, "close").then(() => {
+  // not "close": a grandchild that is left behind would hold the pipes open
+  const closed = once(child, "exit").then(() => {
     ended = true;
   });
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
