@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     console.log(`${figure.letter}. ${figure.question}`);
     const findings = await figure.measure(effort, (line) => console.log(`  ... ${line}`));
     checkShape(figure, findings);
-    for (const finding of findings) console.log(`\n${show(finding)}`);
+    for (const finding of findings) console.log(`\n${show(effort.quick ? { ...finding, goals: [] } : finding)}`);
     if (!effort.quick) save(figure, here, findings);
     console.log("");
   }
