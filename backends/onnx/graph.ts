@@ -49,18 +49,20 @@ export async function readGraph(path: string): Promise<GraphFacts> {
     if (size === 0) throw new Error("the file is empty");
     const graph: Collected = { inputs: [], outputs: [], initializers: new Set(), external: [] };
     let irVersion = 0;
-    let opset = 0;
+    let opset: number | undefined;
     let seen = false;
     const proto = openProtobuf(file, size);
     for await (const field of proto.fields(size)) {
       if (field.number === 1 && field.wire === 0) irVersion = await proto.integer();
-      else if (field.number === 8 && field.wire === 2) opset = Math.max(opset, await readOpset(proto, field.end));
+      else if (field.number === 8 && field.wire === 2) opset = Math.max(opset ?? 0, await readOpset(proto, field.end));
       else if (field.number === 7 && field.wire === 2) {
         await readGraphProto(proto, { end: field.end, depth: 0 }, graph);
         seen = true;
       } else await proto.skip(field);
     }
     if (!seen) throw new Error("the file holds no graph");
+    // it comes last, and a copy that was cut between two fields lacks it
+    if (opset === undefined) throw new Error("the file ends inside a field: no version of its operators is there");
     return { irVersion, opset, ...graph, defaults: graph.initializers };
   } finally {
     await file.close();

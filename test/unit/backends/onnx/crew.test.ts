@@ -203,14 +203,12 @@ describe("loading", () => {
 
   it("a worker gets no runs while it loads, not even of what it has", async () => {
     const { ask, crew, load, rest } = await bench({ models: ["a"] });
-    let finish = () => {};
-    const loading = load("b", {
-      unchanged: () => new Promise((resolve) => void (finish = () => resolve(true))),
-    });
+    const checked = Promise.withResolvers<boolean>();
+    const loading = load("b", { unchanged: () => checked.promise });
     await rest();
     ask("a", 1);
     expect(inside(crew, 0)).toBe("-");
-    finish();
+    checked.resolve(true);
     await loading;
     expect(inside(crew, 0)).toBe("a:1");
   });
