@@ -50,7 +50,10 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
     ...sense.filter(({ path }) => !earlier.some((fault) => within(fault, path))),
   ];
   if (faults.length > 0 || shaped.document === undefined) return refuse(faults, text.place);
-  const warnings = [...text.document.warnings.map(({ message }) => message), ...warningsOf(shaped.document)];
+  const warnings = [
+    ...text.document.warnings.map(({ message }) => lowerFirst(message)),
+    ...warningsOf(shaped.document),
+  ];
   return { ok: true, config: completeConfig({ ...shaped, document: shaped.document }, kinds, source.file), warnings };
 }
 

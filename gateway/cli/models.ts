@@ -2,7 +2,7 @@
 
 import type { TensorSpec } from "../../core/model.ts";
 import { type Client, DEFAULT_URL, openClient } from "./client.ts";
-import { EXIT, type Io } from "./io.ts";
+import { CliError, EXIT, type Io } from "./io.ts";
 import { paintFor, printable, table } from "./paint.ts";
 
 export interface ModelsOptions {
@@ -45,9 +45,16 @@ export async function runModels(io: Io, options: ModelsOptions): Promise<number>
 }
 
 async function row(client: Client, name: string, ready: boolean): Promise<Row> {
-  if (!ready) return { name, ready, versions: [], inputs: [], outputs: [] };
-  const { versions, inputs, outputs } = await client.metadata(name);
-  return { name, ready, versions, inputs, outputs };
+  const unknown = { name, ready: false, versions: [], inputs: [], outputs: [] };
+  if (!ready) return unknown;
+  try {
+    const { versions, inputs, outputs } = await client.metadata(name);
+    return { name, ready, versions, inputs, outputs };
+  } catch (error) {
+    // it went away since the list was made, or its server cannot tell now: the others are listed all the same
+    if (error instanceof CliError) return unknown;
+    throw error;
+  }
 }
 
 /** `image FP32 [-1,1,8,8]`, one a line on a terminal. */

@@ -115,7 +115,9 @@ export async function factsOf(running: Running): Promise<Served> {
 
 async function readyModels(client: Client) {
   const models = (await client.models()).filter(({ ready }) => ready);
-  return Promise.all(models.map(({ name }) => client.metadata(name)));
+  const known = await Promise.allSettled(models.map(({ name }) => client.metadata(name)));
+  // one that cannot tell its signature now keeps the others from nothing
+  return known.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
 }
 
 /** A URL that reaches the address from this machine. */
