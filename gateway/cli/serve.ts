@@ -43,19 +43,26 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   }
   const settled = await Promise.race([told, greet(io, running)]);
   const signal = settled ?? (await told);
-  // on a terminal nobody balances load, and somebody waits
-  const atOnce = signal === "SIGINT" || io.terminal;
   const asked = systemClock.now();
   const forget = io.onSignal((again) => {
     // npm passes on a signal that a terminal has sent already: one wish, told twice
     if (systemClock.now() - asked > SAME_SIGNAL_MS) io.exit(again === "SIGINT" ? 130 : 143);
   });
-  await running.stop({ drainDelayMs: config.drainDelayMs ?? (atOnce ? 0 : DRAIN_DELAY_MS) });
+  await running.stop({ drainDelayMs: drainDelayMs(config, { signal, terminal: io.terminal }) });
   forget();
   return EXIT.ok;
 }
 
 type Signal = "SIGINT" | "SIGTERM";
+
+/** What the config says; else none on a terminal or for ^C, where nobody balances load and somebody waits. */
+export function drainDelayMs(
+  config: Pick<Config, "drainDelayMs">,
+  told: { readonly signal: Signal; readonly terminal: boolean },
+): number {
+  if (config.drainDelayMs !== undefined) return config.drainDelayMs;
+  return told.terminal || told.signal === "SIGINT" ? 0 : DRAIN_DELAY_MS;
+}
 
 function nextSignal(io: Io): Promise<Signal> {
   return new Promise((resolve) => {

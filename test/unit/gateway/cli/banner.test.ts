@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { banner, curl, type Served } from "../../../../gateway/cli/banner.ts";
 import { wantsColor } from "../../../../gateway/cli/io.ts";
 import { paintFor } from "../../../../gateway/cli/paint.ts";
-import { urlOf } from "../../../../gateway/cli/serve.ts";
+import { drainDelayMs, urlOf } from "../../../../gateway/cli/serve.ts";
 
 const plain = paintFor({ color: false });
 
@@ -88,4 +88,19 @@ describe("colours", () => {
     expect(wantsColor({ FORCE_COLOR: "0" }, true)).toBe(false);
     expect(wantsColor({ FORCE_COLOR: "1", NO_COLOR: "1" }, false)).toBe(false);
   });
+});
+
+describe("the drain delay", () => {
+  it.each([
+    [undefined, "SIGTERM", false, 5000],
+    [undefined, "SIGTERM", true, 0],
+    [undefined, "SIGINT", false, 0],
+    [700, "SIGINT", true, 700],
+    [0, "SIGTERM", false, 0],
+  ] as const)(
+    "is what the config says, else 5 s for a SIGTERM off a terminal: %j",
+    (said, signal, terminal, expected) => {
+      expect(drainDelayMs({ drainDelayMs: said }, { signal, terminal })).toBe(expected);
+    },
+  );
 });
