@@ -131,8 +131,8 @@ function* writeTexts(w: JsonWriter, data: Uint8Array, context: WriteContext): Sl
       if (isDue(context.pace, piece.byteLength)) yield;
     }
     put(w, '"');
-    // the prefix and the quotes, so that many empty elements count too
-    if (isDue(context.pace, 8)) yield;
+    // what an element costs beside its bytes, so that many small ones count too
+    if (isDue(context.pace, 64)) yield;
     at = end;
   }
 }

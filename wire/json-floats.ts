@@ -3,7 +3,7 @@
 import { readDoubles } from "./json-doubles.ts";
 import { goesOn, type Leaf, type Run, refuseElement, type Stop } from "./json-leaf.ts";
 import { readDouble } from "./json-number.ts";
-import { type Scanner, skipSpace } from "./json-scan.ts";
+import { type Scanner, STEP_BYTES, skipSpace, spend } from "./json-scan.ts";
 import { MAX_POWER, POWERS, TEN } from "./powers.ts";
 
 /**
@@ -36,6 +36,7 @@ const isOne = (run: Run): boolean => run.limit === 1;
 
 function readWithCare(s: Scanner, run: Run, datatype: "FP32" | "FP64"): number {
   skipSpace(s);
+  spend(s, STEP_BYTES);
   const from = s.at;
   const value = readDouble(s);
   // an infinite float is right only where the text says so, and then the double is infinite too

@@ -119,7 +119,8 @@ export function boolLeaf(out: Uint8Array): Leaf {
     do {
       skipSpace(s);
       if (skipWord(s, "true")) out[run.index] = 1;
-      else if (!skipWord(s, "false")) throw refuseElement(s, run, "true or false");
+      else if (skipWord(s, "false")) out[run.index] = 0;
+      else throw refuseElement(s, run, "true or false");
     } while (goesOn(s, run));
   };
 }

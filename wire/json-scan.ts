@@ -39,6 +39,14 @@ export function isSliceOver(s: Scanner): boolean {
   return true;
 }
 
+/** Counts work that costs more than its bytes say, as if it were so many bytes more. */
+export function spend(s: Scanner, bytes: number): void {
+  s.stopAt -= bytes;
+}
+
+/** What a member, or an element read with care, costs beside its bytes. */
+export const STEP_BYTES = 64;
+
 /** Goes on reading somewhere else. */
 export function jump(s: Scanner, at: number): void {
   s.stopAt = at + Math.max(1, s.stopAt - s.at);

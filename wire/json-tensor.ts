@@ -5,7 +5,7 @@ import { type Datatype, ELEMENT_BYTES } from "../core/tensor.ts";
 import { doubleLeaf, floatLeaf } from "./json-floats.ts";
 import { boolLeaf, smallIntLeaf, wideIntLeaf } from "./json-ints.ts";
 import { type Leaf, type Run, refuseElement } from "./json-leaf.ts";
-import { isSliceOver, type Scanner, skipSpace, syntaxError } from "./json-scan.ts";
+import { isSliceOver, type Scanner, skipSpace, spend, syntaxError } from "./json-scan.ts";
 import { tooDeep } from "./json-skip.ts";
 import { bytesLeaf } from "./json-texts.ts";
 import type { Sliced } from "./sliced.ts";
@@ -64,7 +64,8 @@ const RANGES = {
 function openSink(spec: DataSpec): Sink {
   const { datatype, count, label } = spec;
   if (datatype === "BYTES") return bytesLeaf(spec.textBytes + spec.count + 8);
-  const data = new Uint8Array(count * ELEMENT_BYTES[datatype]);
+  // not zeroed, which takes milliseconds when it is large: the data is given only when every element has been written
+  const data = Buffer.allocUnsafeSlow(count * ELEMENT_BYTES[datatype]);
   const finish = () => data;
   const { buffer } = data;
   switch (datatype) {
@@ -143,6 +144,7 @@ function openArray(s: Scanner, walk: Walk): void {
     );
   }
   run.open.push(0);
+  spend(s, 8);
   walk.expected = "element or ]";
   s.at += 1;
 }

@@ -14,7 +14,9 @@ import {
   openScanner,
   readText,
   type Scanner,
+  STEP_BYTES,
   skipSpace,
+  spend,
   syntaxError,
 } from "./json-scan.ts";
 import { skipValue } from "./json-skip.ts";
@@ -76,6 +78,7 @@ function* readMembers(s: Scanner, readMember: ReadMember): Sliced<void> {
       if (yield* readMember(s, key)) seen.add(key);
       else yield* skipValue(s, 1);
     }
+    spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
 }
@@ -122,6 +125,7 @@ function* readRequestedOutput(s: Scanner, index: number): Sliced<RequestedOutput
     } else if (key !== "parameters") {
       yield* skipValue(s, 3);
     }
+    spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
   if (name === undefined || name === "") throw invalid(`${label}: expected a name, got none`);

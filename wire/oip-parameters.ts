@@ -13,7 +13,9 @@ import {
   nextKey,
   readText,
   type Scanner,
+  STEP_BYTES,
   skipSpace,
+  spend,
   syntaxError,
 } from "./json-scan.ts";
 import type { Sliced } from "./sliced.ts";
@@ -34,6 +36,7 @@ export function* readParameters(s: Scanner, of: string): Sliced<Map<string, Para
     if (parameters.has(key)) throw invalid(`parameter "${key}" of ${of} stands twice`);
     if (parameters.size === MAX_PARAMETERS) throw invalid(`${of} has over ${MAX_PARAMETERS} parameters`);
     parameters.set(key, readValue(s, `parameter "${key}" of ${of}`));
+    spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
   return parameters;

@@ -12,7 +12,9 @@ import {
   nextItem,
   nextKey,
   type Scanner,
+  STEP_BYTES,
   skipSpace,
+  spend,
 } from "./json-scan.ts";
 import { skipValue } from "./json-skip.ts";
 import { readData } from "./json-tensor.ts";
@@ -55,6 +57,7 @@ export function* readTensors(s: Scanner, reader: BodyReader, word: "input" | "ou
     if (names.has(name)) throw invalid(`${word} "${name}" stands twice`);
     names.add(name);
     tensors.push(read);
+    spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
   return tensors;
@@ -85,6 +88,7 @@ function* readDraft(s: Scanner, draft: Draft, reader: BodyReader): Sliced<void> 
     skipSpace(s);
     const isRead = isOurs && (yield* readDraftMember(s, key, { draft, reader }));
     if (!isRead) yield* skipValue(s, 3);
+    spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
 }
