@@ -37,6 +37,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       const key = canonical(["backend", name, kind.kind, options, config.baseDir]);
       backends.push(await parts.use(key, () => kind.open(options, { name, env, baseDir: config.baseDir, parseYaml })));
     }
+    warnOfAbsent(config, backends, env);
     const plane = openPlane({
       backends,
       models: config.models,
@@ -68,6 +69,15 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
   } catch (error) {
     await parts.close();
     throw error;
+  }
+}
+
+/** A model that its backend does not have may come later; until then nobody can ask for it. */
+function warnOfAbsent(config: Config, backends: readonly Backend[], env: Env): void {
+  for (const { name, backend, model } of config.models ?? []) {
+    const there = backends.find((one) => one.name === backend);
+    if (there?.catalog.ready(model) !== undefined) continue;
+    env.log.warn({ model: name, backend }, `models.${name}: backend "${backend}" has no model "${model}" now`);
   }
 }
 

@@ -1,8 +1,8 @@
 // The HTTP listener: protocols' route tables under fastify, which owns sockets, parsing and routing.
 
-import { type IncomingMessage, METHODS, type Server, type ServerResponse } from "node:http";
+import { METHODS, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from "fastify";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import type { Planes, Protocol } from "../core/protocol.ts";
@@ -51,11 +51,10 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       app.route({
         method: route.method,
         url: route.path,
-        handler: (request, reply) => {
-          reply.hijack();
+        ...taking((request, reply) => {
           const params = request.params as Readonly<Record<string, string>>;
-          return serve(serving, { protocol, route, params, request: request.raw, response: reply.raw });
-        },
+          void serve(serving, { protocol, route, params, ...hijacked(reply) });
+        }),
       });
     }
   }
@@ -92,20 +91,25 @@ function fastifyFor(serving: Serving): FastifyInstance {
   });
   // an expectation that nobody knows is no reason to refuse (RFC 9110, 10.1.1: a server may); an empty one is none at all
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
-  app.removeAllContentTypeParsers();
-  // body.ts reads bodies, whatever their type: tritonclient sends none
-  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  app.setNotFoundHandler((request, reply) => {
+  app.addHook("onRequest", (request, reply, next) => {
+    if (!request.is404) return next();
     const fault = new InferError("not-found", `no such path: ${pathOf(request.raw)}`);
     refuse(serving, hijacked(reply), { fault });
   });
   return app;
 }
 
-interface FastifyReply {
-  readonly raw: ServerResponse;
-  readonly request: { readonly raw: IncomingMessage };
-  hijack(): unknown;
+/**
+ * A route that is answered as soon as it is known. Later fastify would refuse a body of a type that it cannot read;
+ * body.ts reads bodies whatever their type, as Triton does (tritonclient sends none, others an empty one).
+ */
+function taking(
+  take: (request: FastifyRequest, reply: FastifyReply) => void,
+): Pick<RouteOptions, "onRequest" | "handler"> {
+  return {
+    onRequest: (request, reply) => take(request, reply),
+    handler: () => Promise.reject(new Error("a route was not taken when it was found")),
+  };
 }
 
 function hijacked(reply: FastifyReply) {
@@ -128,10 +132,10 @@ function addMethodRefusals(app: FastifyInstance, serving: Serving): void {
     app.route({
       method: known.filter((method) => !methods.has(method)),
       url: path,
-      handler: (request, reply) => {
+      ...taking((request, reply) => {
         const fault = new InferError("unsupported", `${path} takes ${allow}, got ${request.method}`);
         refuse(serving, hijacked(reply), { fault, status: 405, headers: { allow } });
-      },
+      }),
     });
   }
 }

@@ -26,7 +26,7 @@ const FLUSH_MS = 250;
 export function openLog(options: LogOptions): ProcessLog {
   const base = { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   if (options.pretty) {
-    const stream = pretty({ colorize: true, destination: 2, ignore: "traceparent,peer", sync: true });
+    const stream = pretty({ colorize: true, destination: 2, ignore: "traceparent,peer", singleLine: true, sync: true });
     return logOf(pino(base, stream), () => {});
   }
   const stream = destination({ dest: 2, sync: false, minLength: HOLD_BYTES, periodicFlush: FLUSH_MS });

@@ -30,8 +30,10 @@ export function versionsOf(name: string, target: Target): Service {
 export function chooseVersion(ref: ModelRef, target: Target): string {
   const { catalog } = target.backend;
   const ready = catalog.ready(target.model);
-  if (ready === undefined)
-    throw new InferError("not-found", `${describe({ ...ref, select: { by: "default" } })} is not known`);
+  if (ready === undefined) {
+    const { name } = target.backend;
+    throw new InferError("unavailable", `model "${ref.name}": backend "${name}" has no model "${target.model}" now`);
+  }
   switch (ref.select.by) {
     case "default": {
       const newest = ready.at(-1);

@@ -2,16 +2,12 @@
 
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { backendKinds, plannedBackendKinds } from "../../backends/registry.ts";
-import type { Config, Kinds } from "../../config/config.ts";
+import type { Config } from "../../config/config.ts";
 import { type Loaded, loadConfig } from "../../config/load.ts";
 import { formatMistake } from "../../config/mistakes.ts";
-import { policyKinds } from "../../policies/registry.ts";
+import { kinds } from "../kinds.ts";
 import { packageRoot } from "../package-root.ts";
 import { CliError, type Io, readBytes } from "./io.ts";
-
-/** The kinds of backend and of policy that this gateway has. */
-export const kinds: Kinds = { backends: backendKinds, plannedBackends: plannedBackendKinds, policies: policyKinds };
 
 /** The variable that names a config where no option does. */
 export const CONFIG_VARIABLE = "SLUICE_CONFIG";

@@ -1,7 +1,7 @@
 // `sluice schema`: prints the JSON Schema of the config language, for editors.
 
 import { jsonSchema } from "../../config/json-schema.ts";
-import { kinds } from "./config-file.ts";
+import { kinds } from "../kinds.ts";
 import { EXIT, type Io } from "./io.ts";
 
 /** The schema as text; `config/sluice.schema.json` is this, committed. */

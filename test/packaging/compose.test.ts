@@ -8,7 +8,7 @@ import { validate } from "dockerfile-utils";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { loadConfig } from "../../config/load.ts";
-import { kinds } from "../../gateway/cli/config-file.ts";
+import { kinds } from "../../gateway/kinds.ts";
 import { ROOT, readBuildContext, readCompose, readDockerfile, readText } from "./files.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "sluice-compose-"));

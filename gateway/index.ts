@@ -1,0 +1,8 @@
+// What the package offers to code: read a config, serve it.
+
+export type { Config, Kinds } from "../config/config.ts";
+export { type Loaded, loadConfig } from "../config/load.ts";
+export { formatMistake, type Mistake } from "../config/mistakes.ts";
+export { InferError } from "../core/error.ts";
+export { kinds } from "./kinds.ts";
+export { type Running, type ServeOptions, serve } from "./main.ts";
