@@ -1,5 +1,6 @@
 // The Open Inference Protocol as a client speaks it, written apart from wire/ so that the one can be held against the other.
 
+import { gunzipSync, inflateSync } from "node:zlib";
 import type { Answer } from "./http-client.ts";
 
 export type Kind = keyof typeof WIDTHS;
@@ -178,8 +179,9 @@ interface RawOutput {
 export function readInfer(answer: Answer): InferAnswer {
   if (answer.status !== 200) throw new Error(`expected 200, got ${answer.status}: ${answer.body}`);
   const headerLength = answer.headers["inference-header-content-length"];
-  const jsonEnd = headerLength === undefined ? answer.body.byteLength : Number(headerLength);
-  const read = parseTokens(answer.body.toString("utf8", 0, jsonEnd)) as Omit<InferAnswer, "outputs"> & {
+  const body = inflated(answer);
+  const jsonEnd = headerLength === undefined ? body.byteLength : Number(headerLength);
+  const read = parseTokens(body.toString("utf8", 0, jsonEnd)) as Omit<InferAnswer, "outputs"> & {
     readonly outputs: readonly RawOutput[];
   };
   let at = jsonEnd;
@@ -194,11 +196,16 @@ export function readInfer(answer: Answer): InferAnswer {
       );
     const length = Number(parameters?.binary_data_size);
     at += length;
-    return { name, datatype, shape: size, data: answer.body.subarray(at - length, at) };
+    return { name, datatype, shape: size, data: body.subarray(at - length, at) };
   });
-  if (at !== answer.body.byteLength)
-    throw new Error(`${answer.body.byteLength - at} bytes are left behind the outputs`);
+  if (at !== body.byteLength) throw new Error(`${body.byteLength - at} bytes are left behind the outputs`);
   return { ...read, outputs, binary: headerLength !== undefined };
+}
+
+function inflated(answer: Answer): Buffer {
+  const coding = answer.headers["content-encoding"];
+  if (coding === undefined) return answer.body;
+  return coding === "gzip" ? gunzipSync(answer.body) : inflateSync(answer.body);
 }
 
 /** JSON with every number as its own text, so that none is rounded, and with NaN and Infinity. */

@@ -25,11 +25,14 @@ export interface Answer {
 const PATIENCE_MS = 15_000;
 
 export function ask(what: Ask): Promise<Answer> {
-  const { port, path, headers, body, agent } = what;
+  const { port, path, body, agent } = what;
   const method = what.method ?? (body === undefined ? "GET" : "POST");
+  // Node sends the body of a GET without saying how long it is
+  const lengths = body === undefined || what.headers?.["transfer-encoding"] !== undefined ? {} : lengthOf(body);
+  const headers = { ...lengths, ...what.headers };
   return new Promise((resolve, reject) => {
     const asked = request(
-      { host: "127.0.0.1", port, method, path, headers: { ...headers }, agent: agent ?? false, setHost: true },
+      { host: "127.0.0.1", port, method, path, headers, agent: agent ?? false, setHost: true },
       (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -47,6 +50,10 @@ export function ask(what: Ask): Promise<Answer> {
     );
     asked.end(body === undefined ? undefined : body);
   });
+}
+
+function lengthOf(body: string | Uint8Array): Readonly<Record<string, string>> {
+  return { "content-length": String(Buffer.byteLength(body)) };
 }
 
 function parse(body: Buffer, asked: string): unknown {

@@ -126,6 +126,18 @@ test.each(["br", "zstd", "gzip, gzip", "nonsense"])(
   },
 );
 
+test.each(["", "nonsense", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ";;"])(
+  "a body of content-type %j is taken as it is, on known paths and unknown ones",
+  async (type) => {
+    const { port } = await open();
+    const headers = { "content-type": type, "x-request-id": "mine" };
+    const known = await ask({ port, path: "/echo", body: "x", headers });
+    expect([known.status, `${known.body}`, known.headers["x-request-id"]]).toEqual([200, "x", "mine"]);
+    const unknown = await ask({ port, path: "/nowhere", body: "x", headers });
+    expect([unknown.status, unknown.headers["x-request-id"]]).toEqual([404, "mine"]);
+  },
+);
+
 test("a head larger than the limit is a 431 in JSON", async () => {
   const { port } = await open({ headerBytes: 8 * 1024 });
   const socket = await rawSocket(port);
