@@ -16,6 +16,7 @@ const MARGIN = 64;
  */
 export function readDoubles(s: Scanner, run: Run, out: Float64Array): Stop {
   const { text, view } = s;
+  const tens = TEN;
   const lastFour = s.end - 4;
   const fastEnd = Math.min(s.stopAt, s.end - MARGIN);
   let start = s.at;
@@ -64,7 +65,7 @@ export function readDoubles(s: Scanner, run: Run, out: Float64Array): Stop {
       const digits = (31 - Math.clz32(ends & -ends)) >>> 3;
       four = (four << (24 - 8 * digits)) << 8;
       const pairs = Math.imul(four, 10) + (four >>> 8);
-      rest = rest * (TEN[digits] as number) + ((pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff));
+      rest = rest * (tens[digits] as number) + ((pairs & 0xff) * 100 + ((pairs >>> 16) & 0xff));
       restDigits += digits;
       at += digits;
       if (at === from) break;
@@ -85,7 +86,7 @@ export function readDoubles(s: Scanner, run: Run, out: Float64Array): Stop {
       power += isBelow ? -exponent : exponent;
     }
     if (restDigits > 0) {
-      const scale = TEN[restDigits] as number;
+      const scale = tens[restDigits] as number;
       const whole = mantissa * scale + rest;
       if (whole < EXACT) {
         mantissa = whole;
@@ -101,9 +102,9 @@ export function readDoubles(s: Scanner, run: Run, out: Float64Array): Stop {
       if (power < -MAX_POWER || power > MAX_POWER) break;
       value = timesPower(mantissa, rest, power);
     } else if (power < 0) {
-      value = mantissa / (TEN[-power] as number);
+      value = mantissa / (tens[-power] as number);
     } else if (power > 0) {
-      value = mantissa * (TEN[power] as number);
+      value = mantissa * (tens[power] as number);
     }
     // NaN where timesPower cannot tell
     if (!(value < Number.POSITIVE_INFINITY)) break;

@@ -63,6 +63,9 @@ const UPPER = 1 + 2 ** -48;
  */
 function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
   const { text, view } = s;
+  // locals, since an imported binding is looked up again at each use
+  const tens = TEN;
+  const powers = POWERS;
   const lastFour = s.end - 8;
   const fastEnd = Math.min(s.stopAt, s.end - MARGIN);
   let start = s.at;
@@ -130,6 +133,9 @@ function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
             }
           }
         }
+      } else if ((ends & 0x80) !== 0) {
+        // no digit behind the point
+        break;
       }
       const more = (31 - Math.clz32(ends & -ends)) >>> 3;
       at += more;
@@ -137,9 +143,8 @@ function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
         // up to three digits more, moved to the end of the lanes, zeros before them
         four = (four << (24 - 8 * more)) << 8;
         const pairs = Math.imul(four, 10) + (four >>> 8);
-        mantissa = mantissa * (TEN[more] as number) + (Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff));
+        mantissa = mantissa * (tens[more] as number) + (Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff));
         power -= at - from;
-        if (at === from) break;
       } else {
         power -= FRACTION_DIGITS;
       }
@@ -159,7 +164,7 @@ function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
       power += isBelow ? -exponent : exponent;
       if (power < 0 || power > 2 * MAX_POWER) break;
     }
-    const scale = POWERS[power] as number;
+    const scale = powers[power] as number;
     const low = Math.fround(mantissa * scale * LOWER);
     const high = Math.fround((mantissa + dropped) * scale * UPPER);
     // not 0 when they differ, and NaN when both are infinite
