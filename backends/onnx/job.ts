@@ -29,17 +29,19 @@ export interface Job {
   startedAt: number | undefined;
   /** The number it was last posted under; 0 before. */
   run: number;
+  /** It belongs to one worker (a warm-up): it ends with that worker instead of going to another. */
+  readonly pinned: boolean;
   /** Nobody waits for it any more: it was answered, or its caller has left. */
   readonly settled: boolean;
   resolve(result: RunResult): void;
   reject(error: InferError): void;
 }
 
-/** @param left called at once when the caller leaves before the end */
+/** @param events `left` is called at once when the caller leaves before the end; without it the job is pinned */
 export function openJob(
   order: Order,
   call: Pick<Call, "signal" | "clock">,
-  events: { readonly left: (job: Job) => void },
+  events: { readonly left?: (job: Job) => void } = {},
 ): { readonly job: Job; readonly result: Promise<RunResult> } {
   const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
   let settled = false;
@@ -52,13 +54,14 @@ export function openJob(
   const onAbort = () => {
     if (!settle()) return;
     reject(abortReason(call.signal));
-    events.left(job);
+    events.left?.(job);
   };
   const job: Job = {
     order,
     queuedAt: call.clock.now(),
     startedAt: undefined,
     run: 0,
+    pinned: events.left === undefined,
     get settled() {
       return settled;
     },

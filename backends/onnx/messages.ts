@@ -36,8 +36,6 @@ export type ToWorker =
       readonly session: string;
       readonly inputs: readonly WireTensor[];
       readonly outputs: readonly string[];
-      /** Posted behind another run: it may be taken back until the worker claims it. */
-      readonly waiting: boolean;
     }
   /** End between runs, of your own accord. */
   | { readonly type: "exit" };

@@ -67,9 +67,11 @@ export async function openOnnx(options: OnnxOptions, context: BackendContext, se
     endpoints: fixedPool([endpoint]),
     metadata: async (model) => metadataOf(shelf, refOf(model)),
     async close() {
+      // first of all, since it refuses new calls at once
+      const closed = pool.close();
       await stopWatch();
       await library.close();
-      await pool.close();
+      await closed;
     },
   };
 }

@@ -89,7 +89,7 @@ export function openPool(options: PoolOptions): Pool {
     for (const link of able) if (link.running === undefined) give(link, nextFor(link) ?? takeBackFor(link, able));
     // a run that waits in the worker hides the way of a message; but not behind a long run, where it would only be stuck
     for (const link of able) {
-      if (link.port.waiting === undefined || link.running === undefined || link.waiting !== undefined) continue;
+      if (link.port.ticket === undefined || link.running === undefined || link.waiting !== undefined) continue;
       if (!stuck.includes(link)) give(link, nextFor(link));
     }
   }
@@ -105,7 +105,7 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function takeBack(link: Link): boolean {
-    if (link.waiting === undefined || link.port.waiting?.takeBack(link.waiting.run) !== true) return false;
+    if (link.waiting === undefined || link.port.ticket?.claim(link.waiting.run) !== true) return false;
     link.waiting = undefined;
     return true;
   }
@@ -123,12 +123,10 @@ export function openPool(options: PoolOptions): Pool {
     }
     lastRun = lastRun === LAST_RUN ? 1 : lastRun + 1;
     job.run = lastRun;
-    const waiting = link.running !== undefined;
-    if (waiting) {
-      link.waiting = job;
-      link.port.waiting?.offer(job.run);
-    } else begin(link, job);
-    const message: ToWorker = { type: "run", run: job.run, session, inputs: packed.tensors, outputs, waiting };
+    if (link.running === undefined) begin(link, job);
+    else link.waiting = job;
+    link.port.ticket?.offer(job.run);
+    const message: ToWorker = { type: "run", run: job.run, session, inputs: packed.tensors, outputs };
     link.port.post(message, packed.buffer === undefined ? [] : [packed.buffer]);
   }
 
@@ -178,31 +176,31 @@ export function openPool(options: PoolOptions): Pool {
   function onRunTimeout(link: Link, job: Job): void {
     if (link.running !== job || link.state !== "ready") return;
     const took = `the run took longer than ${runTimeoutMs} ms`;
-    job.reject(new InferError("deadline-exceeded", took, { origin: "backend" }));
-    leaveLink(link);
+    leaveLink(link, new InferError("deadline-exceeded", took, { origin: "backend" }));
     crew.giveUp(link);
     refuseHopeless("every worker is inside a run past its runTimeout");
     changed();
   }
 
   function onLost(link: Link, ending: { readonly reason: string }): void {
-    link.running?.reject(workerLost(ending.reason));
-    leaveLink(link);
+    leaveLink(link, workerLost(ending.reason));
     refuseHopeless("its workers crash and are started again with growing pauses");
     changed();
   }
 
-  // the run is lost with its worker; the one behind it never began
-  function leaveLink(link: Link): void {
+  // the run is lost with its worker, unless it had not begun; the one behind it had not
+  function leaveLink(link: Link, error: InferError): void {
     const { running, waiting } = link;
     link.stopTimer?.();
     link.running = undefined;
     link.waiting = undefined;
-    if (running !== undefined) forget(running);
-    if (waiting === undefined) return;
-    if (link.state !== "ended") link.port.waiting?.takeBack(waiting.run);
-    if (waiting.settled) forget(waiting);
-    else queue.putBack(waiting.order.model, waiting);
+    for (const job of [running, waiting]) {
+      if (job === undefined) continue;
+      const begun = link.port.ticket?.claim(job.run) !== true;
+      if (begun || job.pinned) job.reject(error);
+      if (job.settled) forget(job);
+      else queue.putBack(job.order.model, job);
+    }
   }
 
   function refuseHopeless(why: string): void {
@@ -238,8 +236,9 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function runIn(link: Link, order: Order): Promise<RunResult> {
-    const { job, result } = openJob(order, nobody(env), { left: () => {} });
-    give(link, job);
+    const { job, result } = openJob(order, nobody(env));
+    if (link.state === "ready") give(link, job);
+    else job.reject(workerLost("it ended before a warm-up"));
     return result;
   }
 

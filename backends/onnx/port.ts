@@ -4,7 +4,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./messages.ts";
-import { openTicket, TICKET_BYTES } from "./ticket.ts";
+import { openTicket, TICKET_BYTES, type Ticket } from "./ticket.ts";
 import { workerUrl } from "./worker-url.ts";
 
 /** Why a worker is no more. */
@@ -23,8 +23,10 @@ export interface WorkerPort {
   onMessage(listener: (message: FromWorker) => void): void;
   /** Called once, after the last message. */
   onEnd(listener: (ending: Ending) => void): void;
-  /** Where a run may wait in the worker: says that it does, and asks for it back before the worker begins it. */
-  readonly waiting?: { offer(run: number): void; takeBack(run: number): boolean };
+  /** Where a run may wait behind another in the worker: each is offered before it is posted, and is its own again if claimed here. */
+  readonly ticket?: Ticket;
+  /** Of a child process, for the log. */
+  readonly pid?: number;
   /** Ends it now, even inside a run; only where that is safe. */
   kill?(): void;
 }
@@ -50,7 +52,7 @@ export const spawnThread: SpawnWorker = (name) => {
     onEnd(listener) {
       worker.once("exit", (code) => listener(endingOf(error === undefined && code === 0, threadReason(error, code))));
     },
-    waiting: { offer: (run) => ticket.offer(run), takeBack: (run) => ticket.claim(run) },
+    ticket,
   };
 };
 
@@ -66,6 +68,7 @@ export const spawnProcess: SpawnWorker = (name) => {
     error = thrown;
   });
   return {
+    ...(child.pid === undefined ? {} : { pid: child.pid }),
     transfers: false,
     post(message) {
       // the callback takes the error of a channel that has just broken; the end is reported by `exit`

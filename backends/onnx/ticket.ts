@@ -1,10 +1,10 @@
-// The right to a waiting run, in memory that pool and worker share: exactly one of them gets it.
+// The right to a run that was posted, in memory that pool and worker share: exactly one of them gets it.
 
-/** Two cells: a run that has come to the front may not be claimed yet when the next is offered. */
+/** Two cells: for the run in front, which may not be claimed yet, and for the one that waits behind it. */
 export const TICKET_BYTES = 8;
 
 export interface Ticket {
-  /** The pool: this run waits in the worker now. At most one waits, beside the one in front. */
+  /** The pool: this run is posted now. At most two are unclaimed at a time. */
   offer(run: number): void;
   /** The worker before it begins, or the pool that wants it back: whether the run is now the asker's alone. */
   claim(run: number): boolean;
@@ -16,7 +16,7 @@ export function openTicket(memory: SharedArrayBuffer): Ticket {
   const claimIn = (cell: number, run: number) => Atomics.compareExchange(cells, cell, run, 0) === run;
   return {
     offer(run) {
-      // a claimed cell is 0; at most the one in front is unclaimed, so one of the two is free
+      // a cell is 0 once claimed; at most one other run is unclaimed, so one of the two is free
       Atomics.store(cells, Atomics.load(cells, 0) === 0 ? 0 : 1, run);
     },
     claim: (run) => claimIn(0, run) || claimIn(1, run),

@@ -112,7 +112,7 @@ async function run(message: Extract<ToWorker, { type: "run" }>): Promise<void> {
   const buffer = lentBuffer(message.inputs);
   const back = buffer === undefined ? {} : { buffer };
   const transfer = buffer === undefined ? [] : [buffer];
-  if (message.waiting && ticket?.claim(message.run) === false) {
+  if (ticket?.claim(message.run) === false) {
     say({ type: "skipped", run: message.run, ...back }, transfer);
     return;
   }

@@ -73,7 +73,8 @@ function openFake(name: string, options: FakeCrewOptions): { worker: FakeWorker;
     while (running === undefined && !ended) {
       const next = waiting.shift();
       if (next === undefined) break;
-      if (next.waiting && !ticket.claim(next.run)) say({ type: "skipped", run: next.run, ...bufferOf(next) });
+      if (options.process !== true && !ticket.claim(next.run))
+        say({ type: "skipped", run: next.run, ...bufferOf(next) });
       else running = next;
     }
     if (running === undefined && leaving) end({ how: "exited", reason: "exit code 0" });
@@ -151,7 +152,7 @@ function openFake(name: string, options: FakeCrewOptions): { worker: FakeWorker;
             end({ how: "crashed", reason: "SIGKILL" });
           },
         }
-      : { waiting: { offer: (run: number) => ticket.offer(run), takeBack: (run: number) => ticket.claim(run) } }),
+      : { ticket }),
   };
   return { worker, port };
 }

@@ -46,7 +46,7 @@ describe("a graph", () => {
       value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
     const raw = [0x42, 1, 0x77, 0x4a, ...varint(size)];
     const tensor = [0x2a, ...varint(raw.length + size), ...raw];
-    const head = Buffer.from([0x08, 8, 0x3a, ...varint(tensor.length + size), ...tensor]);
+    const head = Buffer.from([0x08, 8, 0x42, 2, 0x10, 17, 0x3a, ...varint(tensor.length + size), ...tensor]);
     const path = join(folder, "large.onnx");
     await writeFile(path, head);
     const { truncate } = await import("node:fs/promises");
