@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, expect, inject, test } from "vitest";
 import { samplesAnswered } from "./answers.ts";
 import { copyBuildContext, readDockerfile, readText } from "./files.ts";
-import { modernPath, must, type Running, run, start, userEnv } from "./shell.ts";
+import { modernPath, must, paste, type Running, run, start, userEnv } from "./shell.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-image-"));
 let running: Running | undefined;
@@ -55,7 +55,7 @@ test("the image's commands install, start, check and stop the gateway", async ()
   running = start(`env ${variables} ${command}`, { cwd, env });
   const [, admin] = await running.until(/http:\/\/(\S+)\/readyz/, 60_000);
   const [curl] = await running.until(/^curl .*$/m, 10_000);
-  expect(samplesAnswered(JSON.parse(await must(curl, place)))).toHaveLength(1);
+  expect(samplesAnswered(JSON.parse(await paste(curl, place)))).toHaveLength(1);
 
   const [check] = textOf("HEALTHCHECK");
   const words = JSON.parse(

@@ -1,12 +1,12 @@
 // What a user gets who installs the package in an empty folder: a command that serves, answers, checks and stops.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Answer, samplesAnswered } from "./answers.ts";
-import { ROOT } from "./files.ts";
-import { modernPath, must, type Running, run, start, userEnv } from "./shell.ts";
+import { ROOT, readText } from "./files.ts";
+import { modernPath, must, paste, type Running, run, start, userEnv } from "./shell.ts";
 
 const tarball = inject("tarball");
 const cwd = mkdtempSync(join(tmpdir(), "sluice-user-"));
@@ -60,7 +60,7 @@ describe("installed in an empty folder", () => {
   test("it serves the demo models, and answers the curl line that it prints", async () => {
     running = start("npx sluice serve --http 127.0.0.1:0 --admin 127.0.0.1:0", place);
     const [curl] = await running.until(/^curl .*$/m, 60_000);
-    expect(samplesAnswered(JSON.parse(await must(curl, place)))).toHaveLength(1);
+    expect(samplesAnswered(JSON.parse(await paste(curl, place)))).toHaveLength(1);
 
     const [, http] = await running.until(/ at (http:\S+)/, 1000);
     const sample = join(cwd, "node_modules", "sluice-gateway", "models", "add_sub", "samples");
@@ -69,7 +69,6 @@ describe("installed in an empty folder", () => {
       body: readFileSync(join(sample, "count.json")),
     });
     expect(sum.status).toBe(200);
-
     expect(samplesAnswered((await sum.json()) as Answer)).toEqual(["count"]);
   });
 
@@ -94,23 +93,23 @@ describe("installed in an empty folder", () => {
     expect(installed.out).toBe(here.out.replaceAll("test/fixtures/", ""));
   });
 
-  test("a program that embeds it finds its code and its types", async () => {
-    const line = `node --input-type=module -e "import { serve } from 'sluice-gateway'; console.log(typeof serve)"`;
-    expect(await must(line, { cwd, env: userEnv({ PATH: modernPath() }) })).toBe("function\n");
+  test("the README's program finds its code and its types, serves and stops", async () => {
+    const folder = join(cwd, "embedding");
+    mkdirSync(folder);
+    const repository = join(cwd, "node_modules", "sluice-gateway", "models");
+    const config = `listen: {http: "127.0.0.1:0"}\ndrainDelay: 0s\nbackends: {local: {kind: onnx, repository: ${repository}}}\n`;
+    writeFileSync(join(folder, "sluice.yaml"), config);
+    const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(readText("README.md")) ?? [];
+    expect(program).toContain("sluice-gateway");
+    writeFileSync(join(folder, "embed.mts"), `${program}console.log(gateway.addresses.http?.port !== 8000);\n`);
+    writeFileSync(join(folder, "wrong.mts"), `${program}export const wrong: number = gateway;\n`);
 
-    const program = `import { serve, type Running } from "sluice-gateway";
-const start: (options: Parameters<typeof serve>[0]) => Promise<Running> = serve;
-export const wrong: number = start;
-`;
-    writeFileSync(join(cwd, "embed.mts"), program);
-    const tsc = join(ROOT, "node_modules", ".bin", "tsc");
-    const options = "--noEmit --strict --module nodenext --target es2024 --types node";
-    const { out } = await run(`${tsc} ${options} --typeRoots ${ROOT}/node_modules/@types embed.mts`, place);
-    expect(
-      out
-        .trim()
-        .split("\n")
-        .map((line) => line.replace(/: error (TS\d+).*/, " $1")),
-    ).toEqual(["embed.mts(3,14) TS2322"]);
+    const there = { cwd: folder, env: userEnv({ PATH: modernPath() }) };
+    expect(await must("node embed.mts", there)).toBe("true\n");
+    const types = `--types node --typeRoots ${join(ROOT, "node_modules", "@types")}`;
+    const tsc = `${join(ROOT, "node_modules", ".bin", "tsc")} --noEmit --strict --module nodenext --target es2024 ${types}`;
+    const { out } = await run(`${tsc} embed.mts wrong.mts`, there);
+    const faults = out.trim().split("\n");
+    expect(faults.map((line) => line.replace(/\(.*error (TS\d+).*/, " $1"))).toEqual(["wrong.mts TS2322"]);
   });
 });
