@@ -42,6 +42,7 @@ export function openLibrary(parts: LibraryParts): Library {
   let looking: Promise<void> = Promise.resolve();
   let stopTimer: (() => void) | undefined;
   let closed = false;
+  let endPause = () => {};
   let lastSession = 0;
   let said = "";
   /** What was last seen in each version's files, so that a look at what has not changed reads nothing. */
@@ -113,8 +114,20 @@ export function openLibrary(parts: LibraryParts): Library {
           failed(wanted, fault);
           return;
         }
-        await new Promise<void>((resolve) => env.clock.after(LOAD_PAUSE_MS * attempt, resolve));
+        await pause(LOAD_PAUSE_MS * attempt);
       }
+    });
+  }
+
+  // cut short by close, which waits for the loads: the clock's timers keep no process alive
+  function pause(ms: number): Promise<void> {
+    if (closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = env.clock.after(ms, resolve);
+      endPause = () => {
+        stop();
+        resolve();
+      };
     });
   }
 
@@ -199,6 +212,7 @@ export function openLibrary(parts: LibraryParts): Library {
     async close() {
       closed = true;
       stopTimer?.();
+      endPause();
       await looking;
       await loads;
     },
