@@ -70,9 +70,9 @@ export function keptConnections(most: number): Agent {
 }
 
 /** Waits for something that other turns of the event loop bring about. */
-export async function until(condition: () => boolean): Promise<void> {
-  const giveUpAt = performance.now() + 5_000;
-  while (!condition()) {
+export async function until(condition: () => boolean | Promise<boolean>, patienceMs = 5_000): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs;
+  while (!(await condition())) {
     if (performance.now() > giveUpAt) throw new Error(`never came true: ${condition}`);
     await pause(1);
   }
