@@ -59,7 +59,10 @@ export function putWide(
   return next + 9;
 }
 
-/** Writes a float's shortest text among 7 to 9 digits that Math.fround of the parsed double takes back to the same float. */
+/**
+ * Writes a float's shortest text among 7 to 9 digits that Math.fround of the parsed double takes back to the same
+ * float.
+ */
 export function putFloat32(chunk: Uint8Array, at: number, value: number): number {
   const size = Math.abs(value);
   if (!(size >= 1e-14 && size < 1e9))

@@ -10,9 +10,10 @@ const EXACT = 2 ** 53;
 const MARGIN = 64;
 
 /**
- * Reads elements while they look as numbers usually do. One function, since calls and boxed doubles would cost more than the digits:
- * per element the sign, the digits (four at a time where a fraction has them) as mantissa and rest, the exponent, then one exact
- * operation where mantissa and power are exact (Clinger), else a product with a known error.
+ * Reads elements while they look as numbers usually do. One function, since calls and boxed doubles would cost more
+ * than the digits: per element the sign, the digits (four at a time where a fraction has them) as mantissa and rest,
+ * the exponent, then one exact operation where mantissa and power are exact (Clinger), else a product with a known
+ * error.
  */
 export function readDoubles(s: Scanner, run: Run, out: Float64Array): Stop {
   const { text, view } = s;

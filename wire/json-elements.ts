@@ -20,10 +20,11 @@ export interface WriteContext {
 }
 
 /**
- * Writes a tensor's `data`. FP32 takes the fewest of 7 to 9 digits that give the same float again, FP64 JavaScript's own text, -0
- * keeps its sign; NaN, Infinity and -Infinity are bare tokens, as Triton writes them.
+ * Writes a tensor's `data`. FP32 takes the fewest of 7 to 9 digits that give the same float again, FP64 JavaScript's
+ * own text, -0 keeps its sign; NaN, Infinity and -Infinity are bare tokens, as Triton writes them.
  *
- * @throws InferError unsupported for BYTES that are no UTF-8, invalid-argument for FP16 and BF16, which have no JSON form
+ * @throws InferError unsupported for BYTES that are no UTF-8, invalid-argument for FP16 and BF16, which have no JSON
+ * form
  */
 export function* writeData(w: JsonWriter, tensor: Tensor, context: WriteContext): Sliced<void> {
   put(w, "[");

@@ -1,4 +1,5 @@
-// Reads FP32 and FP64 elements of a JSON array straight into typed arrays: fast loops, and the careful way for what they leave.
+// Reads FP32 and FP64 elements of a JSON array straight into typed arrays: fast loops, and the careful way for what
+// they leave.
 
 import { readDoubles } from "./json-doubles.ts";
 import { goesOn, type Leaf, type Run, refuseElement, type Stop } from "./json-leaf.ts";
@@ -7,8 +8,8 @@ import { type Scanner, STEP_BYTES, skipSpace, spend } from "./json-scan.ts";
 import { MAX_POWER, POWERS, TEN } from "./powers.ts";
 
 /**
- * Reads FP32: each element is Math.fround of the double that JSON.parse gives for its text, bit for bit, or it is refused because
- * a finite number is beyond every float. Bare NaN, Infinity and -Infinity pass.
+ * Reads FP32: each element is Math.fround of the double that JSON.parse gives for its text, bit for bit, or it is
+ * refused because a finite number is beyond every float. Bare NaN, Infinity and -Infinity pass.
  */
 export function floatLeaf(out: Float32Array): Leaf {
   return (s, run) => {
@@ -20,7 +21,9 @@ export function floatLeaf(out: Float32Array): Leaf {
   };
 }
 
-/** Reads FP64: each element is the double that JSON.parse gives for its text, bit for bit, or it is refused as for FP32. */
+/**
+ * Reads FP64: each element is the double that JSON.parse gives for its text, bit for bit, or it is refused as for FP32.
+ */
 export function doubleLeaf(out: Float64Array): Leaf {
   return (s, run) => {
     do {
@@ -57,9 +60,10 @@ const UPPER = 1 + 2 ** -48;
 /**
  * Reads elements while they look as numbers usually do.
  *
- * One function, unrolled, since calls, boxed doubles and a loop over the digits would cost more than the digits. Each number is bounded from below and above by
- * two doubles; when both round to the same float, so does the true value, and so does its nearest double, which lies between
- * them. Otherwise (about once in a million) the element is left to the careful way.
+ * One function, unrolled, since calls, boxed doubles and a loop over the digits would cost more than the digits. Each
+ * number is bounded from below and above by two doubles; when both round to the same float, so does the true value, and
+ * so does its nearest double, which lies between them. Otherwise (about once in a million) the element is left to the
+ * careful way.
  */
 function readFloats(s: Scanner, run: Run, out: Float32Array): Stop {
   const { text, view } = s;

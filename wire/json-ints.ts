@@ -29,7 +29,8 @@ export function smallIntLeaf(
   };
 }
 
-// Up to 15 digits, which doubles hold exactly; undefined, and nothing stepped over, for anything else. A longer one is out of range.
+// Up to 15 digits, which doubles hold exactly; undefined, and nothing stepped over, for anything else. A longer one is
+// out of range.
 function readInt(s: Scanner): number | undefined {
   const { text, end } = s;
   let at = s.at;

@@ -21,8 +21,8 @@ export interface Run {
 }
 
 /**
- * Reads elements from the scanner's place until the slice ends or something else than a comma follows. The scanner stands at an
- * element, white space before it allowed; each call reads at least one (or a slice of one).
+ * Reads elements from the scanner's place until the slice ends or something else than a comma follows. The scanner
+ * stands at an element, white space before it allowed; each call reads at least one (or a slice of one).
  */
 export type Leaf = (s: Scanner, run: Run) => void;
 
@@ -44,7 +44,7 @@ export function refuseElement(s: Scanner, run: Run, what: string): InferError {
 }
 
 /**
- * Why a fast loop stopped: at an element that has to be read with care, behind an element that no comma follows at once, or behind
- * a comma where the slice ends.
+ * Why a fast loop stopped: at an element that has to be read with care, behind an element that no comma follows at
+ * once, or behind a comma where the slice ends.
  */
 export type Stop = "odd element" | "no comma" | "slice over";

@@ -3,7 +3,9 @@
 import { invalid } from "../core/error.ts";
 import { SLICE_BYTES, type SliceOptions } from "./sliced.ts";
 
-/** A run of white space, a name or a text parameter beyond this is refused: no plain loop runs for over a millisecond. */
+/**
+ * A run of white space, a name or a text parameter beyond this is refused: no plain loop runs for over a millisecond.
+ */
 export const MAX_TEXT_BYTES = 1024 * 1024;
 /** The longest exact decimal of a double has fewer than 1,100 characters. */
 export const MAX_NUMBER_BYTES = 4096;
@@ -184,8 +186,8 @@ export function readText(s: Scanner): string {
 }
 
 /**
- * Steps over ordinary characters of a string up to `to`; gives the byte that stopped it: a quote, a backslash, a control
- * character, or 0 at `to` (and for NUL, which is one too).
+ * Steps over ordinary characters of a string up to `to`; gives the byte that stopped it: a quote, a backslash, a
+ * control character, or 0 at `to` (and for NUL, which is one too).
  */
 export function skipPlain(s: Scanner, to: number): number {
   const { text } = s;

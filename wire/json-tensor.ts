@@ -24,10 +24,11 @@ export interface DataSpec {
 }
 
 /**
- * Reads the value at the scanner's place: an array of all elements in row-major order, or arrays nested exactly as the shape
- * says; for shape [] also the bare element.
+ * Reads the value at the scanner's place: an array of all elements in row-major order, or arrays nested exactly as the
+ * shape says; for shape [] also the bare element.
  *
- * @throws InferError invalid-argument for a wrong count or nesting, an element that is not the datatype's or beyond its range
+ * @throws InferError invalid-argument for a wrong count or nesting, an element that is not the datatype's or beyond its
+ * range
  */
 export function* readData(s: Scanner, spec: DataSpec): Sliced<Uint8Array> {
   // an element and its comma take two bytes of text at least, so a count that cannot be met allocates nothing
@@ -104,7 +105,9 @@ interface Walk {
   readonly spec: DataSpec;
   readonly run: Run;
   expected: "value" | "element or ]" | "separator" | "rest";
-  /** How deep the elements lie: 0 for a bare scalar, 1 for flat, the rank for nested; -1 as long as that is not known. */
+  /**
+   * How deep the elements lie: 0 for a bare scalar, 1 for flat, the rank for nested; -1 as long as that is not known.
+   */
   leafDepth: number;
 }
 

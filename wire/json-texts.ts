@@ -5,8 +5,8 @@ import { goesOn, type Leaf, type Run, refuseElement } from "./json-leaf.ts";
 import { peek, readHex4, type Scanner, simpleEscape, skipSpace, syntaxError } from "./json-scan.ts";
 
 /**
- * A leaf for strings, and the bytes that it read. `maxBytes` is what they take at most: of more elements than that has room for,
- * only the count is right.
+ * A leaf for strings, and the bytes that it read. `maxBytes` is what they take at most: of more elements than that has
+ * room for, only the count is right.
  *
  * @throws InferError invalid-argument for a lone surrogate, which has no UTF-8
  */

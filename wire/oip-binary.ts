@@ -1,4 +1,5 @@
-// The Open Inference Protocol's bodies over HTTP, all JSON or with the binary tensor extension: requests and answers, both ways.
+// The Open Inference Protocol's bodies over HTTP, all JSON or with the binary tensor extension: requests and answers,
+// both ways.
 
 import { InferError, invalid } from "../core/error.ts";
 import type { Hints } from "../core/hints.ts";
@@ -46,8 +47,8 @@ export interface OipResponse {
 }
 
 /**
- * Reads the header Inference-Header-Content-Length: how many bytes of the uncompressed body are JSON. `raw` for 0, which says that
- * the body is the one input's bytes; undefined when there is no header.
+ * Reads the header Inference-Header-Content-Length: how many bytes of the uncompressed body are JSON. `raw` for 0,
+ * which says that the body is the one input's bytes; undefined when there is no header.
  *
  * @throws InferError invalid-argument for anything but a whole number up to the body's length
  */
@@ -64,7 +65,8 @@ export function parseHeaderLength(header: string | undefined, bodyLength: number
 /**
  * Reads a request. Views of the body serve as blobs. Members and names that nobody knows are ignored.
  *
- * @throws InferError invalid-argument for whatever is malformed, unsupported for shared memory, too-large beyond `maxElements`
+ * @throws InferError invalid-argument for whatever is malformed, unsupported for shared memory, too-large beyond
+ * `maxElements`
  */
 export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced<OipRequest> {
   const reader: BodyReader = { limits: options.limits, elements: 0 };
@@ -187,8 +189,8 @@ export interface Ask {
 }
 
 /**
- * Writes a request, its members in tritonclient's order. Every output that is listed says whether it is to be binary, since servers
- * disagree about what holds where it does not.
+ * Writes a request, its members in tritonclient's order. Every output that is listed says whether it is to be binary,
+ * since servers disagree about what holds where it does not.
  *
  * @throws InferError unsupported for BYTES in JSON that are no UTF-8, invalid-argument for FP16 and BF16 in JSON
  */
@@ -233,8 +235,8 @@ function writeRequestedOutputs(body: BodyWriter, outputs: readonly RequestedOutp
 }
 
 /**
- * Reads a raw binary request: the body is the bytes of the model's one input, one row of it, and all outputs go binary. At most one
- * dimension beside the rows may vary: it follows from the size. BYTES take the body as their one element.
+ * Reads a raw binary request: the body is the bytes of the model's one input, one row of it, and all outputs go binary.
+ * At most one dimension beside the rows may vary: it follows from the size. BYTES take the body as their one element.
  *
  * Source: Triton, docs/protocol/extension_binary_data.md, raw binary request.
  *

@@ -15,8 +15,8 @@ export interface BlobOptions extends SliceOptions {
 /**
  * Gives each tensor that has no elements yet its blob, as a view.
  *
- * @throws InferError invalid-argument for a size that is not the shape's, for bytes missing or left over, and for BYTES whose
- * length prefixes do not add up
+ * @throws InferError invalid-argument for a size that is not the shape's, for bytes missing or left over, and for BYTES
+ * whose length prefixes do not add up
  */
 export function* takeBlobs(
   read: readonly ReadTensor[],

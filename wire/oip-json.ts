@@ -44,8 +44,8 @@ export interface DecodeOptions extends SliceOptions {
 }
 
 /**
- * Reads a member of the top object, or steps over it when it is nobody's. Members of the body that are given as `null` count as
- * absent: pydantic's clients write them.
+ * Reads a member of the top object, or steps over it when it is nobody's. Members of the body that are given as `null`
+ * count as absent: pydantic's clients write them.
  */
 export type ReadMember = (s: Scanner, key: string) => Sliced<boolean>;
 
@@ -96,7 +96,11 @@ export function readString(s: Scanner, label: string): string {
   return readText(s);
 }
 
-/** Reads the outputs that a request asks for. @throws InferError invalid-argument for a name that is missing or stands twice */
+/**
+ * Reads the outputs that a request asks for.
+ *
+ * @throws InferError invalid-argument for a name that is missing or stands twice
+ */
 export function* readRequestedOutputs(s: Scanner, limits: WireLimits): Sliced<readonly RequestedOutput[]> {
   const outputs: RequestedOutput[] = [];
   const names = new Set<string>();

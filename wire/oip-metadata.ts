@@ -1,4 +1,5 @@
-// The Open Inference Protocol's JSON bodies beside inference: metadata of servers and models, both ways, as plain values.
+// The Open Inference Protocol's JSON bodies beside inference: metadata of servers and models, both ways, as plain
+// values.
 
 import { InferError } from "../core/error.ts";
 import type { ModelMetadata, TensorSpec } from "../core/model.ts";
@@ -50,7 +51,10 @@ export function decodeModelMetadata(body: Uint8Array): OipModelMetadata {
   };
 }
 
-/** Reads the body of a health or ready answer: its flag `live` or `ready`; undefined when the body, as Triton's, says nothing. */
+/**
+ * Reads the body of a health or ready answer: its flag `live` or `ready`; undefined when the body, as Triton's, says
+ * nothing.
+ */
 export function decodeHealth(body: Uint8Array): boolean | undefined {
   if (body.byteLength === 0) return undefined;
   const { live, ready } = parseObject(body);

@@ -1,4 +1,5 @@
-// Parameters of the Open Inference Protocol in JSON, and the reserved ones among them that concern the caller, not the question.
+// Parameters of the Open Inference Protocol in JSON, and the reserved ones among them that concern the caller, not the
+// question.
 
 import type { Sequence } from "../core/call.ts";
 import { InferError, invalid } from "../core/error.ts";
@@ -27,8 +28,8 @@ export const MAX_PARAMETERS = 1024;
  * Reads an object of parameters. An integer without fraction or exponent becomes a bigint, any other number a double.
  *
  * @param of `the request` or `input "x"`: how errors name their owner
- * @throws InferError invalid-argument for a value that is an object, an array or null, an integer beyond 64 bits, a key that stands
- * twice, or over 1,024 keys
+ * @throws InferError invalid-argument for a value that is an object, an array or null, an integer beyond 64 bits, a key
+ * that stands twice, or over 1,024 keys
  */
 export function* readParameters(s: Scanner, of: string): Sliced<Map<string, ParameterValue>> {
   const parameters = new Map<string, ParameterValue>();
@@ -74,10 +75,11 @@ export interface LiftedParameters {
 }
 
 /**
- * Takes the reserved parameters out: `timeout` (microseconds, 0 for none), `priority`, `sequence_id` (0 and "" for none),
- * `sequence_start`, `sequence_end`, `binary_data_output` and everything that begins with `sluice_`.
+ * Takes the reserved parameters out: `timeout` (microseconds, 0 for none), `priority`, `sequence_id` (0 and "" for
+ * none), `sequence_start`, `sequence_end`, `binary_data_output` and everything that begins with `sluice_`.
  *
- * @throws InferError invalid-argument for a reserved one of the wrong type, and for names that begin with `triton_`, as Triton
+ * @throws InferError invalid-argument for a reserved one of the wrong type, and for names that begin with `triton_`, as
+ * Triton
  */
 export function liftParameters(all: Parameters, id: string | undefined): LiftedParameters {
   const parameters = new Map<string, ParameterValue>();
@@ -122,7 +124,11 @@ function sequenceOf(all: Parameters): Sequence | undefined {
   throw wrongType({ all, key: "sequence_id" }, "a string or a whole number of at least 0");
 }
 
-/** A whole number in [0, 2^53); undefined when the parameter is absent. @param of who has the parameters, when not the request */
+/**
+ * A whole number in [0, 2^53); undefined when the parameter is absent.
+ *
+ * @param of who has the parameters, when not the request
+ */
 export function wholeNumber(all: Parameters, key: string, of?: string): bigint | undefined {
   const value = all.get(key);
   if (value === undefined) return undefined;

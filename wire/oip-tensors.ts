@@ -1,4 +1,5 @@
-// Reads the tensors of an Open Inference Protocol body: their names, shapes, datatypes, and elements or the size of their blob.
+// Reads the tensors of an Open Inference Protocol body: their names, shapes, datatypes, and elements or the size of
+// their blob.
 
 import { InferError, invalid } from "../core/error.ts";
 import { DATATYPES, type Datatype, elementCount, isDatatype, type Parameters, type Tensor } from "../core/tensor.ts";
@@ -41,8 +42,8 @@ export interface BodyReader {
  * Reads `inputs` of a request or `outputs` of an answer.
  *
  * @param word how errors name one: `input` or `output`
- * @throws InferError invalid-argument for a name, shape or datatype that is missing, a member or a name that stands twice, data
- * that does not fit; unsupported for shared memory; too-large beyond `maxElements`
+ * @throws InferError invalid-argument for a name, shape or datatype that is missing, a member or a name that stands
+ * twice, data that does not fit; unsupported for shared memory; too-large beyond `maxElements`
  */
 export function* readTensors(s: Scanner, reader: BodyReader, word: "input" | "output"): Sliced<readonly ReadTensor[]> {
   const tensors: ReadTensor[] = [];

@@ -13,7 +13,8 @@ export const POWERS: Float64Array = Float64Array.from({ length: 2 * MAX_POWER + 
   Number(`1e${i - MAX_POWER}`),
 );
 
-// 10^k as POWERS + LOW, an unevaluated sum of two doubles, for k in [-MAX_POWER, MAX_POWER]; SPLIT is the upper half of the first one's bits.
+// 10^k as POWERS + LOW, an unevaluated sum of two doubles, for k in [-MAX_POWER, MAX_POWER]; SPLIT is the upper half of
+// the first one's bits.
 const LOW = POWERS.map((high, i) => powerRest(i - MAX_POWER, high));
 const SPLIT = POWERS.map(upperHalf);
 
@@ -32,8 +33,9 @@ function upperHalf(value: number): number {
 /**
  * The double nearest to (mantissa + rest) * 10^power, or NaN where that cannot be told for certain.
  *
- * Dekker's product gives mantissa * 10^power as a sum of two doubles; with the rest, known to 2^-52 of itself, the error stays
- * below 2^-85 of the whole. When both ends of a wider interval round to the same double, so does the true value.
+ * Dekker's product gives mantissa * 10^power as a sum of two doubles; with the rest, known to 2^-52 of itself, the
+ * error stays below 2^-85 of the whole. When both ends of a wider interval round to the same double, so does the true
+ * value.
  *
  * @param mantissa whole, below 2^53, and at least 1e11 where there is a rest
  * @param rest in [0, 1)

@@ -1,4 +1,5 @@
-// Exact bytes of the Open Inference Protocol, both ways: from the specification, Triton's documentation and captured clients.
+// Exact bytes of the Open Inference Protocol, both ways: from the specification, Triton's documentation and captured
+// clients.
 
 import { describe, expect, test } from "vitest";
 import { joinBytesElements, type ParameterValue, type Tensor } from "../../../core/tensor.ts";
@@ -112,7 +113,8 @@ describe("tritonclient's other bodies", () => {
   });
 });
 
-// open-inference-protocol, specification/protocol/inference_rest.md, "Inference Request Examples" and "Response Examples".
+// open-inference-protocol, specification/protocol/inference_rest.md, "Inference Request Examples" and "Response
+// Examples".
 describe("the specification's example", () => {
   test("a request with a nested and a flat tensor is read", () => {
     const body = Buffer.from(`{

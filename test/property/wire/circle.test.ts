@@ -1,4 +1,5 @@
-// Bodies of the Open Inference Protocol: what is written and read again is the same, whatever the datatypes, forms and slices.
+// Bodies of the Open Inference Protocol: what is written and read again is the same, whatever the datatypes, forms and
+// slices.
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-// Bodies of the Open Inference Protocol, damaged at random: each is read or refused in the house's words, never anything else.
+// Bodies of the Open Inference Protocol, damaged at random: each is read or refused in the house's words, never
+// anything else.
 
 import { describe, expect, test } from "vitest";
 import { InferError } from "../../../core/error.ts";
@@ -120,7 +121,10 @@ function readBoth(body: Buffer) {
   }
 }
 
-/** The elements' canonical bytes, made the plain way; 64-bit integers as JSON.parse gives them, which is near enough here. */
+/**
+ * The elements' canonical bytes, made the plain way; 64-bit integers as JSON.parse gives them, which is near enough
+ * here.
+ */
 function reference(datatype: Datatype, data: unknown): string {
   const flat = [data].flat(9);
   switch (datatype) {

@@ -1,4 +1,5 @@
-// Numbers in JSON: what the scanner reads is bit for bit what JSON.parse reads, what the writer writes reads back the same.
+// Numbers in JSON: what the scanner reads is bit for bit what JSON.parse reads, what the writer writes reads back the
+// same.
 
 import { describe, expect, test } from "vitest";
 import type { Datatype } from "../../../core/tensor.ts";

@@ -1,4 +1,5 @@
-// The binary tensor extension: blobs, the header that tells where they begin, raw requests, and what answers cannot carry.
+// The binary tensor extension: blobs, the header that tells where they begin, raw requests, and what answers cannot
+// carry.
 
 import { describe, expect, test } from "vitest";
 import type { ModelMetadata, TensorSpec } from "../../../core/model.ts";
