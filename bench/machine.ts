@@ -1,13 +1,15 @@
 // The machine that a result comes from, in what matters for speed; no names and no paths.
 
 import { createRequire } from "node:module";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { canPin } from "./programs.ts";
 
 export interface Machine {
   readonly date: string;
   readonly cpu: string;
   readonly cores: number;
+  /** Processes that wanted a core in the minute before: above 1, others were at work and the spread tells how much it mattered. */
+  readonly loadBefore: number;
   readonly memoryGiB: number;
   readonly system: string;
   readonly node: string;
@@ -29,6 +31,7 @@ export function machine(): Machine {
     date: new Date().toISOString().slice(0, 10),
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
+    loadBefore: loadavg()[0] ?? 0,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release().split(/[-+]/)[0]}`,
     node: process.versions.node,

@@ -50,6 +50,7 @@ async function main(): Promise<void> {
   const effort = values.quick === true ? QUICK : { quick: false, rounds, scale: 1 };
   if (!canPin()) console.log("taskset or a second core is missing: server and client share what there is\n");
   const here = machine();
+  console.log(`${here.cpu}, ${here.cores} cores, Node ${here.node}, load ${here.loadBefore.toFixed(1)}\n`);
   for (const figure of chosen(positionals)) {
     console.log(`${figure.letter}. ${figure.question}`);
     const findings = await figure.measure(effort, (line) => console.log(`  ... ${line}`));

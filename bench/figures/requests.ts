@@ -8,6 +8,7 @@ import type { LoadFacts } from "../load.ts";
 import { inputFor, modelRepository, models } from "../models.ts";
 import { CLIENT_CORE, type Program, SERVER_CORE, withPrograms } from "../programs.ts";
 import { quantile } from "../stats.ts";
+import { warmUp } from "../warm-up.ts";
 
 const CONNECTIONS = [1, 32];
 
@@ -26,6 +27,8 @@ export const requests: Figure = {
         { name: "gateway", program: await gateway("info") },
         { name: "gateway without its log", program: await gateway("silent") },
       ];
+      say("warming up");
+      for (const { program } of servers) await warmUp({ client, port: await program.ask<number>("port") }, effort);
       const findings: Finding[] = [];
       for (const connections of CONNECTIONS) {
         say(`${connections} clients`);

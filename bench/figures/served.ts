@@ -8,6 +8,7 @@ import type { Asked, LoadFacts } from "../load.ts";
 import { inputFor, type Model, modelPath, modelRepository, models } from "../models.ts";
 import { CLIENT_CORE, type Program, SERVER_CORE, withPrograms } from "../programs.ts";
 import type { RawFacts, RawSetup } from "../raw.ts";
+import { warmUp } from "../warm-up.ts";
 
 interface Case {
   readonly model: Model;
@@ -34,40 +35,50 @@ export const served: Figure = {
   letter: "a",
   name: "served",
   question: "What share of the speed of ONNX Runtime called directly is left when the gateway serves the same runs?",
-  async measure(effort, say) {
+  measure(effort, say) {
     const repository = modelRepository([models.large, models.conv, models.small]);
-    const findings: Finding[] = [];
-    for (const one of effort.quick ? CASES.slice(2, 3) : CASES) {
-      say(`${one.model.name}, ${one.rows} rows`);
-      findings.push(await measureCase(one, repository, effort));
-    }
-    return findings;
+    return withPrograms(async (start) => {
+      const setup: GatewaySetup = { repository, log: "info" };
+      const gateway = await start("programs/served.ts", { core: SERVER_CORE, input: setup, mute: true });
+      const client = await start("programs/client.ts", { core: CLIENT_CORE });
+      const port = await gateway.ask<number>("port");
+      say("warming up");
+      await warmUp({ client, port }, effort);
+      const findings: Finding[] = [];
+      for (const one of effort.quick ? CASES.slice(2, 3) : CASES) {
+        say(`${one.model.name}, ${one.rows} rows`);
+        findings.push(await measureCase(one, { repository, client, port }, effort));
+      }
+      return findings;
+    });
   },
 };
 
-function measureCase(one: Case, repository: string, effort: Effort): Promise<Finding> {
+interface Parts {
+  readonly repository: string;
+  readonly client: Program;
+  readonly port: number;
+}
+
+function measureCase(one: Case, { repository, client, port }: Parts, effort: Effort): Promise<Finding> {
   const { model, rows } = one;
   const shape = [rows, ...model.inputShape];
   const inputs = Array.from({ length: INPUTS }, (_, i) => inputFor(model, rows, i + 1));
   const path = `/v2/models/${model.name}/infer`;
   const requests = inputs.map((values) => post(path, binaryBody({ name: model.input, shape, values })));
   const span = { warmMs: one.warmMs * effort.scale, measureMs: one.measureMs * effort.scale };
+  const setup: RawSetup = {
+    type: "setup",
+    path: modelPath(repository, model),
+    input: model.input,
+    output: model.output,
+    shape,
+    inputs,
+  };
   return withPrograms(async (start) => {
-    const setup: RawSetup = {
-      type: "setup",
-      path: modelPath(repository, model),
-      input: model.input,
-      output: model.output,
-      shape,
-      inputs,
-    };
-    const gatewaySetup: GatewaySetup = { repository, log: "info" };
     const raw = await start("programs/raw.ts", { core: SERVER_CORE, input: setup });
-    const gateway = await start("programs/served.ts", { core: SERVER_CORE, input: gatewaySetup, mute: true });
-    const client = await start("programs/client.ts", { core: CLIENT_CORE });
-    const port = await gateway.ask<number>("port");
     await checkAnswers(raw, client, { port, requests });
-    const client_ = { busiest: 0 };
+    const used = { client: 0 };
     const comparison = await compare({
       title: `${model.name} ${shape.join("x")}`,
       unit: "rows/s",
@@ -84,7 +95,7 @@ function measureCase(one: Case, repository: string, effort: Effort): Promise<Fin
           async measure() {
             const load = { port, requests, connections: one.connections, ...span };
             const facts = await client.ask<LoadFacts>("load", load);
-            client_.busiest = Math.max(client_.busiest, facts.clientCpu);
+            used.client = Math.max(used.client, facts.clientCpu);
             return rows * facts.perSecond;
           },
         },
@@ -98,7 +109,7 @@ function measureCase(one: Case, repository: string, effort: Effort): Promise<Fin
       goals: one.goal === undefined ? [] : [{ what, want: { atLeast: one.goal }, got }],
       notes: [
         `${INPUTS} inputs in turn; each answer of the gateway was equal to ONNX Runtime's, bit for bit`,
-        `the client used at most ${Math.round(client_.busiest * 100)} % of its core`,
+        `the client used at most ${Math.round(used.client * 100)} % of its core`,
       ],
     };
   });

@@ -8,6 +8,7 @@ import { inputFor, type Model, modelRepository, models } from "../models.ts";
 import { CLIENT_CORE, type Program, SERVER_CORE, withPrograms } from "../programs.ts";
 import { normalFloats, randomFrom } from "../random.ts";
 import type { LagFacts, TurnFacts } from "../turns.ts";
+import { warmUp } from "../warm-up.ts";
 import type { Watch } from "../watched.ts";
 
 /** What one turn may take of its thread's CPU at p99.9, in milliseconds. */
@@ -62,6 +63,8 @@ export const turns: Figure = {
       const idle = await start("programs/idle.ts", { core: SERVER_CORE });
       const client = await start("programs/client.ts", { core: CLIENT_CORE });
       const port = await gateway.ask<number>("port");
+      say("warming up");
+      await warmUp({ client, port }, effort);
       const watched: Seen[] = [];
       const all = scenes();
       for (const scene of effort.quick ? all.slice(3, 5) : all) {
@@ -93,7 +96,7 @@ async function watch(scene: Scene, parts: Parts, effort: Effort): Promise<Seen> 
   await load(scene, parts, 500 * effort.scale);
   // the timer that shows lag wakes the loop and would hide busy turns among idle ones: so two spans, one after the other
   await gateway.ask("watch", "turns" satisfies Watch);
-  const perSecond = await load(scene, parts, 6000 * effort.scale);
+  const perSecond = await load(scene, parts, 5000 * effort.scale);
   const turns = await gateway.ask<TurnFacts>("seen");
   await Promise.all([gateway, idle].map((one) => one.ask("watch", "lag" satisfies Watch)));
   await load(scene, parts, 2000 * effort.scale);

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { loadConfig } from "../../config/load.ts";
-import { kinds } from "../../gateway/cli/config-file.ts";
+import { kinds } from "../../gateway/kinds.ts";
 import { openLog } from "../../gateway/log.ts";
 import { type Running, serve } from "../../gateway/main.ts";
 import type { GatewaySetup } from "../gateway.ts";
