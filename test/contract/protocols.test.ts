@@ -1,0 +1,59 @@
+// What every front protocol keeps to, whichever it is: a new one is tested by being listed.
+
+import { expect, test } from "vitest";
+import { type Code, InferError } from "../../core/error.ts";
+import { protocols } from "../../gateway/protocols/registry.ts";
+
+/** Total, so that a new code does not compile until it stands here. */
+const CODES: Record<Code, "client" | "gateway" | "backend"> = {
+  "invalid-argument": "client",
+  unauthenticated: "client",
+  "permission-denied": "client",
+  "not-found": "client",
+  unsupported: "client",
+  "too-large": "client",
+  overloaded: "gateway",
+  unavailable: "backend",
+  "deadline-exceeded": "gateway",
+  cancelled: "client",
+  "bad-backend": "backend",
+  internal: "gateway",
+};
+
+const codes = Object.entries(CODES) as [Code, (typeof CODES)[Code]][];
+
+test("protocols have names of their own, and no two claim one route", () => {
+  expect(new Set(protocols.map((protocol) => protocol.name)).size).toBe(protocols.length);
+  const routes = protocols.flatMap(({ listener, routes }) =>
+    routes.map(({ method, path }) => `${listener} ${method} ${path}`),
+  );
+  expect(routes.filter((route, index) => routes.indexOf(route) !== index)).toEqual([]);
+});
+
+test.each(protocols)("$name: every route lies under a prefix of its protocol", ({ prefixes, routes }) => {
+  for (const { path } of routes) {
+    expect([path, prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))]).toEqual([path, true]);
+  }
+});
+
+test.each(protocols)("$name: every code is a status of the right class, with its origin and its text", ({ fail }) => {
+  for (const [code, origin] of codes) {
+    const reply = fail(new InferError(code, "what was expected, what was got"));
+    expect([code, Math.floor(reply.status / 100)]).toEqual([code, origin === "client" ? 4 : 5]);
+    expect(reply.headers["sluice-error-origin"]).toBe(origin);
+    expect(Buffer.from(reply.body as Uint8Array).toString()).toContain("what was expected, what was got");
+  }
+});
+
+test.each(protocols)("$name: a foreign error is a 500 whose text stays inside", ({ fail }) => {
+  for (const error of [new TypeError("secret"), "secret", undefined, { message: "secret" }]) {
+    const reply = fail(error);
+    expect(reply.status).toBe(500);
+    expect(Buffer.from(reply.body as Uint8Array).toString()).not.toContain("secret");
+  }
+});
+
+test.each(protocols)("$name: a pause before the next try is told in whole seconds", ({ fail }) => {
+  const reply = fail(new InferError("overloaded", "full", { retryAfterMs: 1001 }));
+  expect(reply.headers["retry-after"]).toBe("2");
+});
