@@ -66,7 +66,7 @@ function runElsewhere(node) {
 function refuse(why) {
   const tried = why === undefined ? "" : `; the one of the npm package "node" does not start: ${why}`;
   console.error(
-    `sluice: expected Node ${NEEDED} or newer, got ${process.versions.node}${tried} (install it from https://nodejs.org, or run "npm rebuild node" where npm blocked install scripts)`,
+    `sluice: expected Node ${NEEDED} or newer, got ${process.versions.node}${tried} (install it from https://nodejs.org, or run "npm rebuild node" where npm blocked install scripts; npm 12 wants "npm install-scripts approve node" first)`,
   );
   process.exit(1);
 }

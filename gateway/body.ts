@@ -156,7 +156,9 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
       else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, got));
     });
     source.once("error", (error: NodeJS.ErrnoException) => fail(error.code === "ECONNRESET" ? gone() : error));
-    source.once("close", () => fail(gone()));
+    source.once("close", () => {
+      if (!settled) fail(gone());
+    });
   });
 }
 

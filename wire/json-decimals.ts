@@ -114,11 +114,16 @@ function putScaled(chunk: Uint8Array, at: number, what: { readonly whole: number
   return next + 1 + places;
 }
 
+// whole / 10^places in scientific form: one digit, the others behind the point, the exponent.
 function putExponent(chunk: Uint8Array, at: number, what: { readonly whole: number; readonly places: number }): number {
-  const next = putWhole(chunk, at, what.whole);
+  let next = putWhole(chunk, at + 1, what.whole);
+  const digits = next - at - 1;
+  chunk[at] = chunk[at + 1] as number;
+  if (digits === 1) next = at + 1;
+  else chunk[at + 1] = 0x2e;
   chunk[next] = 0x65;
   chunk[next + 1] = 0x2d;
-  return putWhole(chunk, next + 2, what.places);
+  return putWhole(chunk, next + 2, what.places - (digits - 1));
 }
 
 /** Writes characters below 128. */

@@ -5,6 +5,7 @@ import { asInferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
 import type { InferRequest, ModelRef, Reply } from "../../core/request.ts";
+import type { Facts } from "../../core/trace.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
 export interface Decoded<Form> {
@@ -99,14 +100,14 @@ function about(model: ModelRef, call: Call, end: unknown): Readonly<Record<strin
   };
 }
 
-/** Times to the microsecond, as a person reads them. */
-function rounded(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, fact]) => [
-      name,
-      typeof fact === "number" ? Math.round(fact * 1000) / 1000 : fact,
-    ]),
-  );
+/** The facts with their times to the microsecond, as a person reads them. */
+function rounded(facts: Facts): Facts {
+  const { queuedMs, ranMs } = facts;
+  return {
+    ...facts,
+    ...(queuedMs === undefined ? {} : { queuedMs: Math.round(queuedMs * 1000) / 1000 }),
+    ...(ranMs === undefined ? {} : { ranMs: Math.round(ranMs * 1000) / 1000 }),
+  };
 }
 
 function faultFields(error: unknown) {
