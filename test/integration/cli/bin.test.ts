@@ -60,7 +60,7 @@ describe("bin/sluice.js", () => {
     const { code, err } = await start(["--import", PRETEND_OLD, join(folder, "bin/sluice.js"), "--version"]).ended;
     expect([code, err]).toEqual([
       1,
-      'sluice: expected Node 24 or newer, got 20.1.0 (install it from https://nodejs.org, or run "npm rebuild node" where npm blocked install scripts)\n',
+      'sluice: expected Node 24 or newer, got 20.1.0 (install it from https://nodejs.org, or run "npm rebuild node" where npm blocked install scripts; npm 12 wants "npm install-scripts approve node" first)\n',
     ]);
   });
 
