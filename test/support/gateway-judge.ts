@@ -2,7 +2,16 @@
 
 import { gunzipSync, inflateSync } from "node:zlib";
 import type { Shot } from "./gateway-mutations.ts";
-import { type InferAnswer, type Kind, type Plain, plain, readInfer, sameNaN, WIDTHS } from "./gateway-oip.ts";
+import {
+  type InferAnswer,
+  inflatedBody,
+  type Kind,
+  type Plain,
+  plain,
+  readInfer,
+  sameNaN,
+  WIDTHS,
+} from "./gateway-oip.ts";
 import type { Answer } from "./http-client.ts";
 
 /** What a request says to a reader who believes it. */
@@ -46,7 +55,7 @@ function refusalFault(shot: Shot, answer: Answer): string | undefined {
 
 function readError(answer: Answer): string | undefined {
   try {
-    return answer.json().error;
+    return (JSON.parse(`${inflatedBody(answer)}`) as { readonly error?: string }).error;
   } catch {
     return undefined;
   }

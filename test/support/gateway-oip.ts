@@ -179,7 +179,7 @@ interface RawOutput {
 export function readInfer(answer: Answer): InferAnswer {
   if (answer.status !== 200) throw new Error(`expected 200, got ${answer.status}: ${answer.body}`);
   const headerLength = answer.headers["inference-header-content-length"];
-  const body = inflated(answer);
+  const body = inflatedBody(answer);
   const jsonEnd = headerLength === undefined ? body.byteLength : Number(headerLength);
   const read = parseTokens(body.toString("utf8", 0, jsonEnd)) as Omit<InferAnswer, "outputs"> & {
     readonly outputs: readonly RawOutput[];
@@ -202,7 +202,8 @@ export function readInfer(answer: Answer): InferAnswer {
   return { ...read, outputs, binary: headerLength !== undefined };
 }
 
-function inflated(answer: Answer): Buffer {
+/** The answer's body without its compression. */
+export function inflatedBody(answer: Answer): Buffer {
   const coding = answer.headers["content-encoding"];
   if (coding === undefined) return answer.body;
   return coding === "gzip" ? gunzipSync(answer.body) : inflateSync(answer.body);
