@@ -46,7 +46,7 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   const asked = systemClock.now();
   const forget = io.onSignal((again) => {
     // npm passes on a signal that a terminal has sent already: one wish, told twice
-    if (systemClock.now() - asked > SAME_SIGNAL_MS) io.exit(again === "SIGINT" ? 130 : 143);
+    if (systemClock.now() - asked > SAME_SIGNAL_MS) io.die(again);
   });
   await running.stop({ drainDelayMs: drainDelayMs(config, { signal, terminal: io.terminal }) });
   forget();

@@ -112,6 +112,21 @@ test("a second SIGTERM on the heels of the first changes nothing", async () => {
   expect(await ended).toMatchObject({ code: 0, signal: null });
 });
 
+test("a second SIGTERM after a while ends the process by that signal, and not by an abort, though a run goes on", async () => {
+  const models = await repository();
+  const { child, ports, ended } = await place.serve(
+    `backends: {local: {kind: onnx, repository: ${models}, workers: 1}}\ndrainDelay: 0s\n`,
+  );
+  const { http } = await ports();
+  const slow = slowRun(http, 100 * HALF_A_SECOND).catch((error: NodeJS.ErrnoException) => error.code);
+  await pause(150);
+  child.kill("SIGTERM");
+  await pause(1200);
+  child.kill("SIGTERM");
+  expect(await slow).toBe("ECONNRESET");
+  expect(await ended).toMatchObject({ code: null, signal: "SIGTERM" });
+});
+
 test("a run that outlasts the drain limit is cut off for its client, and the process still ends in order", async () => {
   const models = await repository();
   const { child, ports, ended } = await place.serve(
