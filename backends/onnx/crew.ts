@@ -3,7 +3,7 @@
 import type { Env } from "../../core/env.ts";
 import { asInferError, InferError } from "../../core/error.ts";
 import { type Link, openLink } from "./link.ts";
-import type { FromWorker, SessionFacts, SessionOptions } from "./messages.ts";
+import type { FromWorker, SessionFacts, SessionOptions, WeightsFile } from "./messages.ts";
 import type { Ending, SpawnWorker } from "./port.ts";
 
 /** A session to be had by some of the workers. */
@@ -11,6 +11,7 @@ export interface SessionSpec {
   /** Unique: a replaced file is another session. */
   readonly session: string;
   readonly path: string;
+  readonly weights: readonly WeightsFile[];
   readonly options: SessionOptions;
   /** How many of the workers load it. */
   readonly workers: number;
@@ -168,11 +169,11 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
   }
 
   async function loadNow(link: Link, spec: SessionSpec): Promise<SessionFacts> {
-    const { session, path, options: sessionOptions } = spec;
+    const { session, path, weights, options: sessionOptions } = spec;
     await link.started;
     link.controls += 1;
     try {
-      const { facts } = await link.ask({ type: "load", session, path, options: sessionOptions });
+      const { facts } = await link.ask({ type: "load", session, path, weights, options: sessionOptions });
       if (facts === undefined) throw new InferError("internal", "the worker said nothing of the session");
       if (!(await spec.unchanged())) throw new InferError("unavailable", "its files changed while they were loaded");
       await spec.warmUp(link, facts);

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { dirname, isAbsolute, resolve, sep } from "node:path";
 import { asInferError, InferError } from "../../core/error.ts";
 import { type GraphFacts, readGraph } from "./graph.ts";
+import type { WeightsFile } from "./messages.ts";
 import { leadsInside } from "./repository.ts";
 import { checkGraph } from "./signature.ts";
 
@@ -12,6 +13,8 @@ export interface Inspected {
   readonly fingerprint: string;
   /** The model file first, then those that hold weights. */
   readonly files: readonly string[];
+  /** Those that hold weights, as the model names them. */
+  readonly weights: readonly WeightsFile[];
   /** Of all files together. */
   readonly bytes: number;
   /** Why it cannot be loaded, or its graph. */
@@ -36,6 +39,7 @@ export async function inspectVersion(path: string, root: string): Promise<Inspec
   for (const { location, endsAt } of graph.external) needed.set(location, Math.max(endsAt, needed.get(location) ?? 0));
   const marks = [model.mark];
   const files = [path];
+  const weights: WeightsFile[] = [];
   let bytes = model.size;
   let wrong: InferError | undefined;
   for (const [location, endsAt] of needed) {
@@ -43,13 +47,14 @@ export async function inspectVersion(path: string, root: string): Promise<Inspec
     marks.push(beside.mark);
     bytes += beside.size;
     files.push(beside.path);
+    weights.push({ location, path: beside.path });
     if (beside.wrong !== undefined) wrong ??= unavailable(beside.wrong);
     else if (beside.size < endsAt) {
       wrong ??= unavailable(`external data "${location}": ${endsAt} bytes are needed, it has ${beside.size}`);
     }
   }
   const content = wrong === undefined ? { ok: true as const, graph } : { ok: false as const, error: wrong };
-  return { fingerprint: marks.join("\n"), files, bytes, content };
+  return { fingerprint: marks.join("\n"), files, weights, bytes, content };
 }
 
 /** Whether the files are still those that were inspected. */
@@ -88,7 +93,7 @@ async function lookBeside(where: { readonly path: string; readonly location: str
 }
 
 function failed(marks: readonly string[], error: InferError): Inspected {
-  return { fingerprint: marks.join("\n"), files: [], bytes: 0, content: { ok: false, error } };
+  return { fingerprint: marks.join("\n"), files: [], weights: [], bytes: 0, content: { ok: false, error } };
 }
 
 function unavailable(reason: string): InferError {

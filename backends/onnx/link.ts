@@ -2,12 +2,12 @@
 
 import { InferError } from "../../core/error.ts";
 import type { Job } from "./job.ts";
-import type { FromWorker, SessionFacts, SessionOptions, ToWorker } from "./messages.ts";
+import type { FromWorker, SessionFacts, ToWorker } from "./messages.ts";
 import type { Ending, WorkerPort } from "./port.ts";
 
 /** Something to do between runs, answered by `done` or `failed`. */
 export type Ask =
-  | { readonly type: "load"; readonly session: string; readonly path: string; readonly options: SessionOptions }
+  | Omit<Extract<ToWorker, { type: "load" }>, "ask">
   | { readonly type: "unload"; readonly session: string }
   | { readonly type: "hash"; readonly paths: readonly string[] };
 

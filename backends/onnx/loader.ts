@@ -60,6 +60,7 @@ export async function loadArtifact(loadable: Loadable, session: string, parts: L
     const facts = await pool.load({
       session,
       path: files[0] ?? "",
+      weights: inspected.weights,
       options: sessionOptionsOf(parts.options, model.settings),
       workers,
       bytes,

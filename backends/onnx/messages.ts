@@ -13,6 +13,13 @@ export interface SessionOptions {
   readonly executionProviders: readonly string[];
 }
 
+/** A file beside the model that holds weights. */
+export interface WeightsFile {
+  /** As the model names it. */
+  readonly location: string;
+  readonly path: string;
+}
+
 /** One tensor on its way; in a thread its bytes lie in a buffer that travels along. */
 export type WireTensor = Pick<Tensor, "name" | "datatype" | "shape" | "data">;
 
@@ -23,6 +30,7 @@ export type ToWorker =
       readonly ask: number;
       readonly session: string;
       readonly path: string;
+      readonly weights: readonly WeightsFile[];
       readonly options: SessionOptions;
     }
   /** The hash over these files' bytes, in this order; answered by `done` with the hash, or `failed`. */

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parentPort, workerData } from "node:worker_threads";
@@ -21,6 +22,7 @@ Reflect.deleteProperty(globalThis, "Float16Array");
 // what goes wrong is in the answers; ONNX Runtime would write it to stderr as well
 env.logLevel = "fatal";
 
+const READ_BYTES = 64 * 1024 * 1024;
 const inThread = parentPort !== null;
 const ticket = inThread ? openTicket((workerData as { readonly ticket: SharedArrayBuffer }).ticket) : undefined;
 const sessions = new Map<string, InferenceSession>();
@@ -65,7 +67,12 @@ async function answer(ask: number, work: () => Promise<{ facts?: SessionFacts; h
 }
 
 async function load(message: Extract<ToWorker, { type: "load" }>): Promise<SessionFacts> {
-  const session = await InferenceSession.create(message.path, sessionOptions(message.options));
+  // Left to itself ONNX Runtime maps these files into memory: overwriting one in place would change the answers of a
+  // session in use, and shortening it would end the process with SIGBUS (both measured with onnxruntime-node 1.30).
+  const externalData = [];
+  for (const { location, path } of message.weights) externalData.push({ path: location, data: await readWhole(path) });
+  const options = { ...sessionOptions(message.options), ...(externalData.length === 0 ? {} : { externalData }) };
+  const session = await InferenceSession.create(message.path, options);
   try {
     const facts = {
       inputs: session.inputMetadata.map((value) => valueFacts("input", value)),
@@ -76,6 +83,23 @@ async function load(message: Extract<ToWorker, { type: "load" }>): Promise<Sessi
   } catch (error) {
     await session.release();
     throw error;
+  }
+}
+
+// in pieces, since fs.readFile ends at 2 GiB
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    const data = new Uint8Array(size);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await file.read(data, at, Math.min(size - at, READ_BYTES), at);
+      if (bytesRead === 0) throw new Error(`${basename(path)} became shorter while it was read`);
+      at += bytesRead;
+    }
+    return data;
+  } finally {
+    await file.close();
   }
 }
 

@@ -48,6 +48,7 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     pool.load({
       session: model,
       path: `/${model}.onnx`,
+      weights: [],
       options: { intraOpThreads: 1, spinning: false, graphOptimization: "all", executionProviders: ["cpu"] },
       workers: options.workers ?? 1,
       bytes: 1,
