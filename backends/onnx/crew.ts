@@ -28,6 +28,8 @@ export interface CrewEvents {
   changed(): void;
   ran(link: Link, message: Extract<FromWorker, { type: "answered" | "refused" }>): void;
   skipped(buffer: ArrayBuffer | undefined): void;
+  /** A worker could not load a session: those who wait for it may wait for nobody. */
+  loadFailed(): void;
   /** A worker ended that should not have; it is no longer among the links. */
   lost(link: Link, ending: Ending): void;
 }
@@ -164,6 +166,7 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
       link.loads.delete(spec.session);
       const reason = asInferError(error).message;
       env.log.warn({ backend, worker: link.id, session: spec.session, reason }, "a worker could not load a model");
+      events.loadFailed();
     });
     return work;
   }

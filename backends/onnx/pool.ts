@@ -67,13 +67,24 @@ export function openPool(options: PoolOptions): Pool {
 
   const crew: Crew = openCrew(
     { backend: options.backend, size: options.workers, spawn: options.spawn, env },
-    { changed, ran: onRan, skipped: (buffer) => buffer !== undefined && buffers.keep(buffer), lost: onLost },
+    {
+      changed,
+      ran: onRan,
+      skipped: (buffer) => buffer !== undefined && buffers.keep(buffer),
+      loadFailed,
+      lost: onLost,
+    },
   );
   const slots = openSlots({
     capacity: () => crew.links().filter((link) => link.state === "ready" && link.controls === 0).length,
     inFlight: () => active.size,
     maxWaiting: maxQueue,
   });
+
+  // a replacement cannot load what is gone from the repository, though calls to it were under way
+  function loadFailed(): void {
+    refuseHopeless("no worker could load it again");
+  }
 
   function changed(): void {
     dispatch();

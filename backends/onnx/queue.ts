@@ -9,8 +9,8 @@ export interface FairQueue<T> {
   /** Takes out one whose caller has left; false when it is not here. */
   remove(model: string, entry: T): boolean;
   /**
-   * Takes the first entry of the next model in turn whose first entry `suits`. A model that was passed over because its
-   * entry did not suit keeps its turn.
+   * Takes the first entry that `suits` of the next model in turn that has one. A model that was passed over because none
+   * of its entries suits keeps its turn.
    */
   take(suits: (entry: T) => boolean): T | undefined;
   /** Takes out everything. */
@@ -52,18 +52,15 @@ export function openQueue<T>(maxPerModel: number): FairQueue<T> {
     remove(model, entry) {
       const line = models.get(model);
       if (line === undefined) return false;
-      const at = line.returned.indexOf(entry);
-      if (at !== -1) line.returned.splice(at, 1);
-      else if (!line.waiting.delete(entry)) return false;
+      if (!takeOut(line, entry)) return false;
       shorten(model, line);
       return true;
     },
     take(suits) {
       for (const [model, line] of models) {
-        const entry = firstOf(line);
-        if (entry === undefined || !suits(entry)) continue;
-        if (line.returned.length > 0) line.returned.shift();
-        else line.waiting.delete(entry);
+        const entry = firstThat(line, suits);
+        if (entry === undefined) continue;
+        takeOut(line, entry);
         models.delete(model);
         if (lengthOf(line) > 0) models.set(model, line);
         size -= 1;
@@ -85,6 +82,16 @@ interface Line<T> {
   readonly waiting: Set<T>;
 }
 
-function firstOf<T>(line: Line<T>): T | undefined {
-  return line.returned[0] ?? line.waiting.values().next().value;
+// Beyond the first: versions of a model may be in different workers, and the one in front must not hold up the others.
+function firstThat<T>(line: Line<T>, suits: (entry: T) => boolean): T | undefined {
+  for (const entry of line.returned) if (suits(entry)) return entry;
+  for (const entry of line.waiting) if (suits(entry)) return entry;
+  return undefined;
+}
+
+function takeOut<T>(line: Line<T>, entry: T): boolean {
+  const at = line.returned.indexOf(entry);
+  if (at === -1) return line.waiting.delete(entry);
+  line.returned.splice(at, 1);
+  return true;
 }

@@ -263,6 +263,19 @@ describe("loading", () => {
     await failed;
   });
 
+  it("a call whose session no replacement can load is refused, and holds up no other version", async () => {
+    const { ask, crew, load, rest } = await bench({ process: true, models: ["b"] });
+    let there = true;
+    await load("a", { unchanged: async () => there });
+    const [runs, waits, other] = [ask("a", 1), ask("a", 2), ask("b", 3)];
+    there = false;
+    crew.workers[0]?.end(CRASH);
+    await rest();
+    expect([runs.state, waits.state, other.state]).toEqual(["bad-backend", "unavailable", "waiting"]);
+    expect(waits.message).toBe("no worker can run the model now: no worker could load it again");
+    expect(inside(crew, 1)).toBe("b:3");
+  });
+
   it("unloading lets go of the session in every worker", async () => {
     const { ask, crew, pool, rest } = await bench({ workers: 2 });
     await pool.unload("a");

@@ -19,11 +19,13 @@ describe("the queue", () => {
     expect(queue.take(any)).toBe("a1");
   });
 
-  it("never looks behind a model's first entry", () => {
+  it("an entry that suits nobody does not hold up those behind it", () => {
     const queue = openQueue<string>(10);
-    for (const entry of ["a1", "a2"]) queue.push("a", entry);
-    expect(queue.take((entry) => entry === "a2")).toBeUndefined();
-    expect(queue.size).toBe(2);
+    for (const entry of ["a1", "a2", "a3"]) queue.push("a", entry);
+    queue.putBack("a", "a0");
+    const suits = (entry: string) => entry === "a2" || entry === "a3";
+    expect([queue.take(suits), queue.take(suits), queue.take(suits)]).toEqual(["a2", "a3", undefined]);
+    expect(queue.drain()).toEqual(["a0", "a1"]);
   });
 
   it("refuses beyond its bound, and again has room when one was taken", () => {
