@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readGraph } from "../../../../backends/onnx/graph.ts";
+import { seededRandom } from "../../../support/fake-env.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../fixtures/onnx");
 let folder = "";
@@ -75,5 +76,22 @@ describe("a graph", () => {
       await writeFile(path, text);
       await expect(readGraph(path)).rejects.toThrow(/no ONNX model|ends inside|no graph/);
     }
+  });
+
+  it("of 500 damaged files is read or refused, and nothing else happens", async () => {
+    const random = seededRandom(11);
+    const whole = await readFile(join(FIXTURES, "slow.onnx"));
+    const path = join(folder, "damaged.onnx");
+    let refused = 0;
+    for (let round = 0; round < 500; round += 1) {
+      const damaged = Buffer.from(whole);
+      for (let hit = 0; hit < 3; hit += 1) damaged[Math.floor(random() * whole.length)] = Math.floor(random() * 256);
+      await writeFile(path, damaged);
+      await readGraph(path).catch((error: unknown) => {
+        refused += 1;
+        expect((error as Error).message).toMatch(/^(no ONNX model|the file|graphs are nested)/);
+      });
+    }
+    expect(refused).toBeGreaterThan(100);
   });
 });

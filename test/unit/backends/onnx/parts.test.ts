@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { openBuffers } from "../../../../backends/onnx/buffers.ts";
 import { openMemory } from "../../../../backends/onnx/memory.ts";
@@ -85,6 +86,27 @@ describe("texts", () => {
   ])("with %s are refused, since the binding would alter them", (_what, elements, said) => {
     expect(() => toStrings(bytes(...(elements as (string | number[])[])))).toThrow(
       `input "t": ${said}, which a local ONNX model cannot take unchanged`,
+    );
+  });
+
+  it("of any kind come back as the same bytes, or are refused", () => {
+    const element = fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.string({ unit: "binary" }),
+      fc.uint8Array({ maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(fc.array(element, { maxLength: 8 }), (elements) => {
+        const tensor = bytes(...elements.map((each) => (typeof each === "string" ? each : [...each])));
+        let crossed: Uint8Array;
+        try {
+          crossed = fromStrings("t", toStrings(tensor));
+        } catch (error) {
+          return error instanceof InferError && error.code === "unsupported";
+        }
+        return Buffer.from(crossed).equals(tensor.data);
+      }),
+      { seed: 5, numRuns: 2_000 },
     );
   });
 
