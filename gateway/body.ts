@@ -6,10 +6,13 @@ import { createGunzip, createInflate } from "node:zlib";
 import type { Clock } from "../core/env.ts";
 import { InferError, invalid } from "../core/error.ts";
 import type { Holding } from "./budget.ts";
+import type { Intake } from "./intake.ts";
 
 export interface BodyLimits {
   /** The largest body, as sent and again after decompression, in bytes. */
   readonly maxBytes: number;
+  /** Shared by all bodies of the process. */
+  readonly intake: Intake;
 }
 
 /** What a client may send as Content-Encoding, for the answer to one it may not. */
@@ -126,18 +129,16 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
       try {
         got += chunk.byteLength;
         if (got > limits.maxBytes) throw tooLarge(got, limits.maxBytes);
-        if (declared === undefined) {
-          holding.grow(chunk.byteLength);
-          chunks.push(chunk);
-          return;
-        }
+        if (declared === undefined) holding.grow(chunk.byteLength);
         // the common small body arrives in one piece and is used as it lies
-        if (chunk.byteLength === declared) {
-          chunks.push(chunk);
-          return;
+        if (declared === undefined || chunk.byteLength === declared) chunks.push(chunk);
+        else {
+          whole ??= Buffer.allocUnsafeSlow(declared);
+          whole.set(chunk, got - chunk.byteLength);
         }
-        whole ??= Buffer.allocUnsafeSlow(declared);
-        whole.set(chunk, got - chunk.byteLength);
+        if (!limits.intake.took(chunk.byteLength)) return;
+        source.pause();
+        limits.intake.nextTurn(() => source.resume());
       } catch (error) {
         fail(error);
       }
@@ -152,14 +153,27 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
     source.once("end", () => {
       if (settled) return;
       settled = true;
-      if (whole !== undefined) resolve(whole);
-      else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, got));
+      resolve(whole ?? joined(chunks, got, limits.intake));
     });
     source.once("error", (error: NodeJS.ErrnoException) => fail(error.code === "ECONNRESET" ? gone() : error));
     source.once("close", () => {
       if (!settled) fail(gone());
     });
   });
+}
+
+/** The chunks as one buffer, copied over several turns where they are many. */
+async function joined(chunks: readonly Buffer[], bytes: number, intake: Intake): Promise<Uint8Array> {
+  const [only] = chunks;
+  if (only !== undefined && chunks.length === 1) return only;
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+    if (intake.took(chunk.byteLength)) await new Promise<void>((resolve) => intake.nextTurn(resolve));
+  }
+  return whole;
 }
 
 function tooLarge(bytes: number, maxBytes: number): InferError {

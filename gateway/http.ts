@@ -9,6 +9,7 @@ import type { Planes, Protocol } from "../core/protocol.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
+import type { Intake } from "./intake.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
 
 export interface Address {
@@ -24,6 +25,7 @@ export interface HttpOptions {
   readonly planes: () => Planes;
   readonly limits: HttpLimits;
   readonly budget: Budget;
+  readonly intake: Intake;
   readonly env: Env;
 }
 

@@ -6,6 +6,7 @@ import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
 import { memoryBytes, systemClock, systemEnv } from "./env.ts";
 import { type Address, type HttpServer, openHttp } from "./http.ts";
+import { openIntake } from "./intake.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
 import { adminProtocol } from "./protocols/admin.ts";
@@ -47,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const state: State = { phase: "starting" };
   const assembly = await assemble(config, env);
   try {
-    const common = { planes: () => assembly.planes, limits: config.limits, budget, env };
+    const common = { planes: () => assembly.planes, limits: config.limits, budget, intake: openIntake(), env };
     const { http, admin } = config.listen;
     if (admin !== undefined) {
       const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) })];

@@ -8,6 +8,7 @@ import { discardRest, hasBody, REQUEST_ENCODINGS, readBody } from "./body.ts";
 import type { Unanswered } from "./broken-http.ts";
 import type { Budget, Holding } from "./budget.ts";
 import { headersOf, type Identity, identityOf, pathOf, queryOf } from "./incoming.ts";
+import type { Intake } from "./intake.ts";
 import { plainError, writeReply } from "./reply.ts";
 
 export interface HttpLimits {
@@ -24,6 +25,7 @@ export interface Serving {
   readonly planes: () => Planes;
   readonly limits: HttpLimits;
   readonly budget: Budget;
+  readonly intake: Intake;
   readonly env: Env;
   readonly unanswered: Unanswered;
   inFlight: number;
@@ -71,7 +73,9 @@ async function answer(serving: Serving, routed: Routed, incoming: Incoming): Pro
   let body: Uint8Array | AsyncIterable<Uint8Array>;
   try {
     body =
-      route.body === "stream" ? request : await readBody(request, { maxBytes: limits.bodyBytes }, incoming.holding);
+      route.body === "stream"
+        ? request
+        : await readBody(request, { maxBytes: limits.bodyBytes, intake: serving.intake }, incoming.holding);
   } catch (error) {
     const fault = asInferError(error);
     if (fault.code !== "unsupported") return refusal(serving, protocol, { fault });

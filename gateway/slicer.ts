@@ -5,7 +5,7 @@ import type { Clock } from "../core/env.ts";
 import type { RunSliced } from "../core/protocol.ts";
 
 /** What all slices together may take of one turn, in milliseconds; one slice is about 1 ms. */
-const TURN_MS = 2;
+const TURN_MS = 1;
 
 interface Job {
   /** Does one slice; true when the job is over. */

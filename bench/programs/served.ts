@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { loadConfig } from "../../config/load.ts";
 import { kinds } from "../../gateway/kinds.ts";
+import { tuneHeap } from "../../gateway/env.ts";
 import { openLog } from "../../gateway/log.ts";
 import { type Running, serve } from "../../gateway/main.ts";
 import type { GatewaySetup } from "../gateway.ts";
@@ -25,6 +26,7 @@ function configOf(setup: GatewaySetup) {
 
 answer({
   async start(setup: GatewaySetup) {
+    tuneHeap();
     const log = openLog({ level: setup.log, pretty: false });
     const gateway = await serve({ config: configOf(setup), log });
     held.gateway = gateway;

@@ -3,7 +3,7 @@
 import { checkListen } from "../../config/check.ts";
 import type { Address, Config } from "../../config/config.ts";
 import { formatAddress, parseAddress } from "../../config/words.ts";
-import { systemClock } from "../env.ts";
+import { systemClock, tuneHeap } from "../env.ts";
 import { openLog } from "../log.ts";
 import { type Running, serve } from "../main.ts";
 import { serverMetadata } from "../version.ts";
@@ -34,6 +34,7 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   const config = withAddresses(await requireConfig(io, options.config), options);
   const log = openLog({ level: config.log.level, pretty: io.errTerminal });
   const told = nextSignal(io);
+  tuneHeap();
   let running: Running;
   try {
     running = await serve({ config, log });

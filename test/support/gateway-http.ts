@@ -5,6 +5,7 @@ import type { Planes, Protocol, WireReply, WireRequest } from "../../core/protoc
 import { type Budget, openBudget } from "../../gateway/budget.ts";
 import { systemClock } from "../../gateway/env.ts";
 import { type HttpServer, openHttp } from "../../gateway/http.ts";
+import { openIntake } from "../../gateway/intake.ts";
 import { type FakeEnv, fakeEnv } from "./fake-env.ts";
 
 /** A request that waits at `/held` until the test answers it. */
@@ -69,6 +70,7 @@ export async function openEcho(options: EchoOptions = {}): Promise<EchoServer> {
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     },
     budget,
+    intake: openIntake(),
     env,
   });
   return {

@@ -63,7 +63,7 @@ describe("the slicer", () => {
     expect(openSlicer(clock)(counting(0, clock, log, "a"), { small: true, signal })).toBe("a");
   });
 
-  test("long jobs take turns, and a turn of the loop does about two milliseconds of them", async () => {
+  test("long jobs take turns, and a turn of the loop does about a millisecond of them", async () => {
     const log: string[] = [];
     const clock = fakeClock();
     const run = openSlicer(clock);
@@ -73,7 +73,7 @@ describe("the slicer", () => {
     ];
     expect(log).toEqual([]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(log).toEqual(["a0", "b0"]);
+    expect(log).toEqual(["a0"]);
     expect(await Promise.all(done)).toEqual(["a", "b"]);
     expect(log).toEqual(["a0", "b0", "a1", "b1", "a2", "b2"]);
   });
@@ -86,7 +86,7 @@ describe("the slicer", () => {
     await new Promise((resolve) => setImmediate(resolve));
     caller.abort(new InferError("cancelled", "gone"));
     await expect(work).rejects.toMatchObject({ code: "cancelled" });
-    expect(log).toEqual(["a0", "a1"]);
+    expect(log).toEqual(["a0"]);
   });
 
   test("a fault in one job is that job's alone", async () => {
