@@ -29,6 +29,8 @@ const EMPTY = new Uint8Array(0);
 export async function readBody(request: IncomingMessage, limits: BodyLimits, holding: Holding): Promise<Uint8Array> {
   const declared = declaredLength(request);
   if (declared === 0) return EMPTY;
+  // it left while the request waited for its turn: there is no event to come
+  if (request.destroyed) throw gone();
   if (declared !== undefined && declared > limits.maxBytes) throw tooLarge(declared, limits.maxBytes);
   const inflate = decompressor(request.headers["content-encoding"]);
   if (inflate === undefined) return collect(request, { declared, limits, holding });
@@ -138,7 +140,7 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
         }
         if (!limits.intake.took(chunk.byteLength)) return;
         source.pause();
-        limits.intake.nextTurn(() => source.resume());
+        void limits.intake.nextTurn().then(() => source.resume());
       } catch (error) {
         fail(error);
       }
@@ -171,7 +173,7 @@ async function joined(chunks: readonly Buffer[], bytes: number, intake: Intake):
   for (const chunk of chunks) {
     whole.set(chunk, at);
     at += chunk.byteLength;
-    if (intake.took(chunk.byteLength)) await new Promise<void>((resolve) => intake.nextTurn(resolve));
+    if (intake.took(chunk.byteLength)) await intake.nextTurn();
   }
   return whole;
 }

@@ -48,7 +48,13 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const state: State = { phase: "starting" };
   const assembly = await assemble(config, env);
   try {
-    const common = { planes: () => assembly.planes, limits: config.limits, budget, intake: openIntake(), env };
+    const common = {
+      planes: () => assembly.planes,
+      limits: config.limits,
+      budget,
+      intake: openIntake(systemClock),
+      env,
+    };
     const { http, admin } = config.listen;
     if (admin !== undefined) {
       const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) })];

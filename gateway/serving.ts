@@ -68,6 +68,8 @@ interface Incoming {
 async function answer(serving: Serving, routed: Routed, incoming: Incoming): Promise<WireReply> {
   const { protocol, route, request } = routed;
   const { limits } = serving;
+  // turns are bounded: a crowd that comes in one is let in over several, first come, first served
+  while (serving.intake.crowded()) await serving.intake.nextTurn();
   const tooLong = longUrl(request, limits);
   if (tooLong !== undefined) return refusal(serving, protocol, tooLong);
   let body: Uint8Array | AsyncIterable<Uint8Array>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { InferError } from "../../../core/error.ts";
 import { openBudget } from "../../../gateway/budget.ts";
 import { requestId, traceparent } from "../../../gateway/identity.ts";
+import { openIntake } from "../../../gateway/intake.ts";
 import { openSlicer } from "../../../gateway/slicer.ts";
 import { fakeClock } from "../../support/fake-env.ts";
 
@@ -100,5 +101,33 @@ describe("the slicer", () => {
     const good = run(counting(2, clock, [], "good"), { small: false, signal });
     await expect(bad).rejects.toThrow("bad");
     await expect(good).resolves.toBe("good");
+  });
+});
+
+describe("the intake", () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  test("bytes beyond a turn's share wait for the next", async () => {
+    const intake = openIntake(fakeClock());
+    expect([intake.took(200_000), intake.took(60_000), intake.took(10_000)]).toEqual([false, false, true]);
+    await turn();
+    expect(intake.took(200_000)).toBe(false);
+  });
+
+  test("requests are let in first come, first served, about a millisecond and a half of them in a turn", async () => {
+    const clock = fakeClock();
+    const intake = openIntake(clock);
+    const begun: number[] = [];
+    const request = async (n: number) => {
+      while (intake.crowded()) await intake.nextTurn();
+      begun.push(n);
+      clock.advance(1);
+    };
+    const all = [0, 1, 2, 3, 4].map(request);
+    expect(begun).toEqual([0, 1]);
+    await turn();
+    expect(begun).toEqual([0, 1, 2, 3]);
+    await Promise.all(all);
+    expect(begun).toEqual([0, 1, 2, 3, 4]);
   });
 });
