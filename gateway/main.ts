@@ -29,9 +29,11 @@ export interface Running {
   settled(): Promise<void>;
   /**
    * Not ready at once; goes on accepting for `drainDelayMs` while every answer asks its client to go elsewhere; then
-   * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything.
+   * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything. `cut`
+   * when a run had not ended ten seconds after that limit: then the process must not exit in the ordinary way, which inside a
+   * run of ONNX Runtime ends in an abort.
    */
-  stop(options?: { readonly drainDelayMs?: number }): Promise<void>;
+  stop(options?: { readonly drainDelayMs?: number }): Promise<"whole" | "cut">;
 }
 
 /** @throws InferError when a listener cannot be opened or the config makes no sense; nothing is left open then */
@@ -99,7 +101,7 @@ function running(life: Life): Running {
   const { config, assembly, open, log } = life;
   const [http] = open.fronts;
   const list = () => assembly.backends.flatMap((backend) => backend.catalog.list());
-  let stopped: Promise<void> | undefined;
+  let stopped: ReturnType<Running["stop"]> | undefined;
   return {
     config,
     addresses: {
@@ -115,18 +117,24 @@ function running(life: Life): Running {
   };
 }
 
-async function stop(life: Life, drainDelayMs: number): Promise<void> {
+/** Runs whose clients have been cut off at the drain limit have this long to end, in milliseconds. */
+const RUN_GRACE_MS = 10_000;
+
+async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> {
   const { config, assembly, open, state, log } = life;
   state.phase = "draining";
   for (const front of open.fronts) front.drain();
   log.info({ drainDelayMs }, "draining: still accepting while load balancers notice");
   await delay(drainDelayMs);
   await closeAll(open.fronts, config.drainLimitMs);
-  await assembly.close();
+  const limit = delay(RUN_GRACE_MS).then(() => "cut" as const);
+  const end = await Promise.race([assembly.close().then(() => "whole" as const), limit]);
   // last, so that /readyz says 503 to the end
-  await open.admin?.close(config.drainLimitMs);
+  await open.admin?.close(0);
   state.phase = "stopped";
-  log.info({}, "stopped");
+  if (end === "whole") log.info({}, "stopped");
+  else log.error({ graceMs: RUN_GRACE_MS }, "stopped while a run was still going on");
+  return end;
 }
 
 async function closeAll(listeners: readonly HttpServer[], limitMs: number): Promise<void> {

@@ -55,6 +55,8 @@ export async function serve(serving: Serving, routed: Routed): Promise<void> {
     if (!whole) gone.abort(new InferError("cancelled", "the client left before its answer"));
   });
   const reply = await answer(serving, routed, { arrivedAt, identity, holding, signal: gone.signal });
+  // answers that come back in a crowd leave over several turns as well
+  while (serving.intake.crowded()) await serving.intake.nextTurn();
   await finish(serving, { ...routed, arrivedAt, identity, reply });
 }
 

@@ -49,8 +49,9 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
     // npm passes on a signal that a terminal has sent already: one wish, told twice
     if (systemClock.now() - asked > SAME_SIGNAL_MS) io.die(again);
   });
-  await running.stop({ drainDelayMs: drainDelayMs(config, { signal, terminal: io.terminal }) });
+  const end = await running.stop({ drainDelayMs: drainDelayMs(config, { signal, terminal: io.terminal }) });
   forget();
+  if (end === "cut") io.die(signal);
   return EXIT.ok;
 }
 

@@ -70,7 +70,7 @@ export async function openEcho(options: EchoOptions = {}): Promise<EchoServer> {
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     },
     budget,
-    intake: openIntake(),
+    intake: openIntake(systemClock),
     env,
   });
   return {

@@ -54,7 +54,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     ask: (what) => ask({ port, ...what }),
     admin: (path) => ask({ port: adminPort, path }),
     metrics: async () => readMetrics(`${(await ask({ port: adminPort, path: "/metrics" })).body}`),
-    close: () => running.stop({ drainDelayMs: 0 }),
+    close: async () => void (await running.stop({ drainDelayMs: 0 })),
   };
 }
 
