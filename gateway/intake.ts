@@ -5,7 +5,7 @@ import type { Clock } from "../core/env.ts";
 /** Bytes of all bodies together; a socket alone may bring up to 2 MiB in one go. */
 const TURN_BYTES = 256 * 1024;
 /** Once the requests of a turn have taken this long, the next ones wait for another turn, in milliseconds. */
-const TURN_MS = 1.5;
+const TURN_MS = 0.75;
 
 export interface Intake {
   /** Counts bytes taken in this turn: true when it has had its share, and the rest should wait for the next. */

@@ -114,7 +114,7 @@ describe("the intake", () => {
     expect(intake.took(200_000)).toBe(false);
   });
 
-  test("requests are let in first come, first served, about a millisecond and a half of them in a turn", async () => {
+  test("requests are let in first come, first served, about a millisecond of them in a turn", async () => {
     const clock = fakeClock();
     const intake = openIntake(clock);
     const begun: number[] = [];
@@ -124,9 +124,9 @@ describe("the intake", () => {
       clock.advance(1);
     };
     const all = [0, 1, 2, 3, 4].map(request);
-    expect(begun).toEqual([0, 1]);
+    expect(begun).toEqual([0]);
     await turn();
-    expect(begun).toEqual([0, 1, 2, 3]);
+    expect(begun).toEqual([0, 1]);
     await Promise.all(all);
     expect(begun).toEqual([0, 1, 2, 3, 4]);
   });

@@ -15,7 +15,9 @@ async function gatewayWhoseBackend(close: () => Promise<void>) {
 
 test("a gateway whose backend lets go stops whole, and only once", async () => {
   let closed = 0;
-  const { running } = await gatewayWhoseBackend(async () => void (closed += 1));
+  const { running } = await gatewayWhoseBackend(async () => {
+    closed += 1;
+  });
   expect(await Promise.all([running.stop({ drainDelayMs: 0 }), running.stop()])).toEqual(["whole", "whole"]);
   expect(closed).toBe(1);
 });
