@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { loadConfig } from "../../config/load.ts";
-import { kinds } from "../../gateway/kinds.ts";
 import { tuneHeap } from "../../gateway/env.ts";
+import { kinds } from "../../gateway/kinds.ts";
 import { openLog } from "../../gateway/log.ts";
 import { type Running, serve } from "../../gateway/main.ts";
 import type { GatewaySetup } from "../gateway.ts";
