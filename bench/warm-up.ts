@@ -15,16 +15,20 @@ export interface Warming {
   readonly port: number;
 }
 
+/** Rows of the requests: one packet's body, and one that comes in many pieces, each with code of its own. */
+const ROWS = [1, 1024];
+
 /** Sends the small model's requests for a while. Without it a large model, at tens of requests a second, runs cold code. */
 export async function warmUp({ client, port }: Warming, effort: Effort): Promise<void> {
   const { small } = models;
-  const body = binaryBody({ name: small.input, shape: [1, ...small.inputShape], values: inputFor(small, 1, 1) });
-  const requests = [post(`/v2/models/${small.name}/infer`, body)];
-  await client.ask<LoadFacts>("load", {
-    port,
-    requests,
-    connections: 16,
-    warmMs: 0,
-    measureMs: WARM_MS * effort.scale,
-  });
+  for (const rows of ROWS) {
+    const body = binaryBody({
+      name: small.input,
+      shape: [rows, ...small.inputShape],
+      values: inputFor(small, rows, 1),
+    });
+    const requests = [post(`/v2/models/${small.name}/infer`, body)];
+    const load = { port, requests, connections: 16, warmMs: 0, measureMs: WARM_MS * effort.scale };
+    await client.ask<LoadFacts>("load", load);
+  }
 }

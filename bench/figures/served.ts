@@ -21,8 +21,8 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { model: models.large, rows: 64, connections: 4, warmMs: 300, measureMs: 1500, goal: 0.93 },
-  { model: models.conv, rows: 1, connections: 4, warmMs: 400, measureMs: 2500, goal: 0.97 },
+  { model: models.large, rows: 64, connections: 4, warmMs: 500, measureMs: 3000, goal: 0.93 },
+  { model: models.conv, rows: 1, connections: 4, warmMs: 500, measureMs: 4000, goal: 0.97 },
   { model: models.small, rows: 1, connections: 32, warmMs: 300, measureMs: 700 },
   { model: models.small, rows: 64, connections: 16, warmMs: 300, measureMs: 700 },
   { model: models.small, rows: 1024, connections: 8, warmMs: 300, measureMs: 700 },
