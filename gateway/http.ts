@@ -3,6 +3,7 @@
 import { METHODS, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from "fastify";
+import type { Address } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import type { Planes, Protocol } from "../core/protocol.ts";
@@ -11,11 +12,6 @@ import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface HttpOptions {
   /** `http` or `admin`, for messages. */

@@ -1,11 +1,11 @@
 // The life of a gateway: opens the listeners over an assembly, drains and stops.
 
-import type { Config } from "../config/config.ts";
+import type { Address, Config } from "../config/config.ts";
 import type { ModelStatus } from "../core/model.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
 import { memoryBytes, systemClock, systemEnv } from "./env.ts";
-import { type Address, type HttpServer, openHttp } from "./http.ts";
+import { type HttpServer, openHttp } from "./http.ts";
 import { openIntake } from "./intake.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
