@@ -3,7 +3,7 @@
 import type { ZodType } from "zod";
 import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { Catalog, ModelMetadata, ModelStatus } from "./model.ts";
+import type { Catalog, ModelMetadata, ModelStatus, Signature } from "./model.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Service } from "./service.ts";
 
@@ -16,6 +16,8 @@ export interface Lease {
 export interface Slots {
   /** How many runs could start now without waiting. */
   readonly free: number;
+  /** How many are running or waiting here now, over all models. */
+  readonly busy: number;
   /**
    * Waits for a slot; `rows` is the size of what will run in it.
    *
@@ -32,12 +34,18 @@ export interface Endpoint {
   readonly id: string;
   readonly zone: string | undefined;
   readonly weight: number;
+  /** 0 first: a higher tier gets work only when the lower ones cannot take it all. */
+  readonly tier: number;
+  /** Words of the config by which a target picks among a backend's endpoints. */
+  readonly tags: readonly string[];
   /** Runs the model named by the request: its name and version *there*. Fails fast when it cannot take it now. */
   readonly infer: Service;
   readonly slots: Slots;
   /** Whether the endpoint should be given work now. */
   available(): boolean;
-  /** Whether it can answer for the model, and for that version when one is named. */
+  /** Whether it is known to answer for the model now: cheap, for every request. */
+  serves(model: BackendModel): boolean;
+  /** Asks it whether it can answer for the model, and for that version when one is named. */
   ready(model: BackendModel, signal: AbortSignal): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -54,6 +62,13 @@ export interface Pool {
   onChange(listener: () => void): () => void;
 }
 
+/** A model that the config names, for backends that look after only the models somebody wants. */
+export interface FollowedModel {
+  readonly name: string;
+  /** The signature that the config declares, in the names and datatypes of the backend. */
+  readonly declared?: Signature;
+}
+
 export interface Backend {
   readonly name: string;
   readonly kind: string;
@@ -62,6 +77,8 @@ export interface Backend {
   /** @throws InferError not-found for a model or version that is not there, unavailable when nobody can tell now */
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
   readonly control?: ControlPlane;
+  /** Keeps the model's versions, readiness and signature current from now on; the answer ends that. */
+  follow?(model: FollowedModel): () => void;
   /** Lets what runs finish, then lets go of everything. */
   close(): Promise<void>;
 }

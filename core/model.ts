@@ -12,19 +12,25 @@ export interface TensorSpec {
   readonly optional?: boolean;
 }
 
-export interface ModelMetadata {
+/** What a model takes and gives, as far as the config or a server tells it. */
+export interface Signature {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** The dimension along which rows may be joined (0), or absent where there is none. */
+  readonly batchDim?: 0;
+}
+
+export interface ModelMetadata extends Signature {
   readonly name: string;
   readonly version: string;
   /** Every version that can be asked for now, oldest first. */
   readonly versions: readonly string[];
   /** Triton's words: `onnxruntime_onnx`, `tensorflow_savedmodel` ... */
   readonly platform: string;
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
-  /** The dimension along which rows may be joined (0), or absent where there is none. */
-  readonly batchDim?: 0;
   /** The model keeps state between requests of a sequence. */
   readonly stateful: boolean;
+  /** A request may have any number of answers, as a stream. */
+  readonly decoupled?: boolean;
   /** A hash of what the model is made of, where it can be known: equal artifacts give equal answers. */
   readonly artifact?: string;
 }

@@ -1,20 +1,40 @@
 // The contract of a policy: a word of the config, its options and how it is built.
 
 import type { ZodType } from "zod";
+import type { Endpoint } from "./backend.ts";
 import type { Env } from "./env.ts";
-import type { Layer, Router } from "./service.ts";
+import type { Layer, Router, Service } from "./service.ts";
 
 export interface PolicyContext {
   /** The logical model that the policy stands in front of. */
   readonly model: string;
   readonly env: Env;
+  /** The zone that the gateway itself is in, where the config says it. */
+  readonly zone?: string;
+}
+
+/**
+ * One way to answer a request: an endpoint together with all that stands between it and the logical model (breaker,
+ * bridge). Its service answers under the logical model's names.
+ */
+export interface Candidate {
+  readonly endpoint: Endpoint;
+  /** Whether it should be given work now: healthy, not tripped, and known to have the model. */
+  available(): boolean;
+  readonly service: Service;
+}
+
+/** The candidates of one version as they come and go, over all of its targets. */
+export interface Candidates {
+  list(): readonly Candidate[];
 }
 
 /**
  * A kind of policy: one file and one line in `policies/registry.ts`. A `layer` is a word of a model and stands in the
- * one fixed order of `gateway/stack.ts`; a `route` is a node of a route's tree.
+ * one fixed order of `gateway/stack.ts`; a `route` is a node of a route's tree; the `balance` chooses among a version's
+ * candidates, and its word may stand under a backend too, for all models there.
  */
-export type PolicyKind<Options = unknown> = LayerKind<Options> | RouteKind<Options>;
+export type PolicyKind<Options = unknown> = LayerKind<Options> | RouteKind<Options> | BalanceKind<Options>;
 
 export interface LayerKind<Options = unknown> extends Word<Options> {
   readonly place: "layer";
@@ -24,6 +44,12 @@ export interface LayerKind<Options = unknown> extends Word<Options> {
 export interface RouteKind<Options = unknown> extends Word<Options> {
   readonly place: "route";
   build(options: Options, context: PolicyContext): Router;
+}
+
+export interface BalanceKind<Options = unknown> extends Word<Options> {
+  readonly place: "balance";
+  /** One for each version of a logical model: what it learns of times and failures belongs to that version. */
+  build(options: Options, context: PolicyContext): (candidates: Candidates) => Service;
 }
 
 interface Word<Options> {

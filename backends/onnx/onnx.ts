@@ -107,9 +107,12 @@ function openEndpoint(parts: EndpointParts): Endpoint {
     id,
     zone: undefined,
     weight: 1,
+    tier: 0,
+    tags: [],
     slots: pool.slots,
     infer: (request, call) => infer(parts, request, call),
     available: () => !closed && pool.alive(),
+    serves: (model) => runnable(refOf(model)),
     ready: async (model) => runnable(refOf(model)),
     async close() {
       closed = true;

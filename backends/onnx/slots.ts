@@ -59,6 +59,9 @@ export function openSlots(source: SlotSource): OpenSlots {
     get free() {
       return free();
     },
+    get busy() {
+      return Math.max(leases, source.inFlight());
+    },
     async take(_rows, call) {
       checkCall(call);
       if (waiting.size === 0 && free() > 0) return lease();

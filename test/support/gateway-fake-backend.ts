@@ -68,9 +68,12 @@ function openFake(name: string, kind: string, held: Held): Backend {
     id: `${name}/fake`,
     zone: undefined,
     weight: 1,
+    tier: 0,
+    tags: [],
     infer,
-    slots: { free: 1, take: async () => ({ release: () => {} }), onFree: () => () => {} },
+    slots: { free: 1, busy: 0, take: async () => ({ release: () => {} }), onFree: () => () => {} },
     available: () => true,
+    serves: ({ name: model, version }) => (held.models.get(model)?.get(version ?? "")?.state ?? "ready") === "ready",
     ready: async ({ name: model, version }) => (find(model, version).state ?? "ready") === "ready",
     close: async () => {},
   };
