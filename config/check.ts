@@ -2,9 +2,11 @@
 
 import { formatBytes } from "../core/units.ts";
 import type { Address, Listen } from "./config.ts";
-import { didYouMean, type Fault } from "./mistakes.ts";
+import { fixedTensor } from "./fixed.ts";
+import { didYouMean, type Fault, type Path } from "./mistakes.ts";
 import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
+import { type TargetWords, targetsOf } from "./targets.ts";
 import { formatAddress } from "./words.ts";
 
 /**
@@ -82,11 +84,76 @@ function checkModels(models: Document["models"], known: readonly string[]): read
     const hint = "leave the word out to serve every model of every backend";
     return [{ path: ["models"], message: `expected at least one model, got none (${hint})` }];
   }
-  return Object.entries(models).flatMap(([name, { backend }]) => {
-    if (known.includes(backend)) return [];
-    const guess = didYouMean(backend, known);
-    const message = `expected the name of a backend (${known.join(", ")}), got ${JSON.stringify(backend)}${guess}`;
-    return [{ path: ["models", name, "backend"], message }];
+  return Object.entries(models).flatMap(([name, words]) => [
+    ...checkRuns(["models", name], words, known),
+    ...checkLabels(["models", name], words),
+  ]);
+}
+
+type ModelWords = NonNullable<Document["models"]>[string];
+
+// The words of a single target, which mean nothing beside `versions`.
+const OF_A_TARGET = ["backend", "model", "version", "label", "inputs", "outputs", "fixed"] as const;
+
+function checkRuns(at: Path, words: ModelWords, known: readonly string[]): readonly Fault[] {
+  const { versions, backend } = words;
+  if (versions === undefined) {
+    if (backend !== undefined) return checkTarget(at, { ...words, backend }, known);
+    return [{ path: [...at, "backend"], message: "expected the name of a backend, got nothing" }];
+  }
+  const faults: Fault[] = OF_A_TARGET.filter((word) => words[word] !== undefined).map((word) => ({
+    path: [...at, word],
+    message: `expected ${word} inside a version, got it beside versions`,
+    at: "key",
+  }));
+  if (Object.keys(versions).length === 0) {
+    faults.push({ path: [...at, "versions"], message: "expected at least one version, got none" });
+  }
+  for (const [version, target] of Object.entries(versions)) {
+    const where = [...at, "versions", version];
+    const several = "targets" in target;
+    for (const [i, each] of targetsOf(target).entries()) {
+      faults.push(...checkTarget(several ? [...where, "targets", i] : where, each, known));
+    }
+  }
+  return faults;
+}
+
+function checkTarget(at: Path, target: TargetWords, known: readonly string[]): readonly Fault[] {
+  const faults: Fault[] = [];
+  if (!known.includes(target.backend)) {
+    const guess = didYouMean(target.backend, known);
+    const message = `expected the name of a backend (${known.join(", ")}), got ${JSON.stringify(target.backend)}${guess}`;
+    faults.push({ path: [...at, "backend"], message });
+  }
+  if (target.version !== undefined && target.label !== undefined) {
+    faults.push({ path: [...at, "label"], message: "expected a version or a label, got both", at: "key" });
+  }
+  for (const side of ["inputs", "outputs"] as const) {
+    const names = Object.entries(target[side] ?? {}).map(([name, there]) =>
+      typeof there === "string" ? there : (there.name ?? name),
+    );
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice === undefined) continue;
+    faults.push({ path: [...at, side], message: `expected each name there once, got ${JSON.stringify(twice)} twice` });
+  }
+  for (const [name, words] of Object.entries(target.fixed ?? {})) {
+    try {
+      fixedTensor({ name, ...words });
+    } catch (error) {
+      faults.push({ path: [...at, "fixed", name, "data"], message: (error as Error).message });
+    }
+  }
+  return faults;
+}
+
+function checkLabels(at: Path, { labels, versions }: ModelWords): readonly Fault[] {
+  if (versions === undefined) return [];
+  const known = Object.keys(versions);
+  return Object.entries(labels ?? {}).flatMap(([label, version]) => {
+    if (known.includes(version)) return [];
+    const message = `expected one of the model's versions (${known.join(", ")}), got ${JSON.stringify(version)}`;
+    return [{ path: [...at, "labels", label], message }];
   });
 }
 
@@ -100,7 +167,12 @@ function checkLimits({ limits }: Document): readonly Fault[] {
 /** What is worth saying about a config that is right. */
 export function warningsOf({ backends, models }: Document): readonly string[] {
   if (models === undefined) return [];
-  const used = new Set(Object.values(models).map(({ backend }) => backend));
+  const used = new Set(
+    Object.values(models).flatMap(({ backend, versions }) => [
+      ...(backend === undefined ? [] : [backend]),
+      ...Object.values(versions ?? {}).flatMap((target) => targetsOf(target).map((each) => each.backend)),
+    ]),
+  );
   return Object.keys(backends)
     .filter((name) => !used.has(name))
     .map((name) => `backends.${name}: no model uses it`);

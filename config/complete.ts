@@ -1,8 +1,10 @@
 // From the words of a config to the config that the gateway reads.
 
 import { dirname, resolve } from "node:path";
-import { type BackendConfig, type Config, deepFreeze, type Kinds, type ModelConfig } from "./config.ts";
+import type { TargetRef } from "../core/bridge.ts";
+import { type BackendConfig, type Config, deepFreeze, type Kinds, type ModelConfig, type Runs } from "./config.ts";
 import type { Document } from "./schema.ts";
+import { completeSignature, completeTarget, targetsOf } from "./targets.ts";
 
 /** What the passes over a config have left of it when nothing is wrong. */
 export interface Complete {
@@ -15,7 +17,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
   const { document, backends } = shaped;
   const { limits, models } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
-  const frozen = backends.map(({ name, kind, options }) => Object.freeze({ name, kind, options: deepFreeze(options) }));
+  const frozen = backends.map(({ options, ...backend }) => Object.freeze({ ...backend, options: deepFreeze(options) }));
   return deepFreeze({
     listen: document.listen,
     readiness: document.readiness,
@@ -33,6 +35,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
       requestTimeoutMs: limits.requestTimeout,
     },
     log: document.log,
+    zone: document.zone,
     backends: frozen,
     models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),
     file,
@@ -43,9 +46,29 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
 type ModelWords = NonNullable<Document["models"]>[string];
 
 function completeModel([name, words]: readonly [string, ModelWords], kinds: Kinds): ModelConfig {
-  const { backend, model, ...rest } = words;
-  const options: Readonly<Record<string, unknown>> = rest;
+  const options: Readonly<Record<string, unknown>> = words;
   const policies = new Map<string, unknown>();
   for (const { word } of kinds.policies) if (options[word] !== undefined) policies.set(word, options[word]);
-  return { name, backend, model: model ?? name, policies };
+  return {
+    name,
+    runs: completeRuns(name, words),
+    labels: new Map(Object.entries(words.labels ?? {})),
+    signature: words.signature === undefined ? undefined : completeSignature(words.signature),
+    policies,
+  };
+}
+
+function completeRuns(name: string, words: ModelWords): Runs {
+  const { versions, backend = "" } = words;
+  if (versions === undefined) return { by: "backend", target: completeTarget({ ...words, backend }, name) };
+  const entries = Object.entries(versions).map(([version, target]) => {
+    const targets = targetsOf(target).map((each) => completeTarget(each, name));
+    return [version, targets] as const;
+  });
+  return { by: "versions", versions: new Map(entries) };
+}
+
+/** Every target of a model, those of all its versions. */
+export function targetsOfModel({ runs }: Pick<ModelConfig, "runs">): readonly TargetRef[] {
+  return runs.by === "backend" ? [runs.target] : [...runs.versions.values()].flat();
 }

@@ -1,6 +1,8 @@
 // The config as the gateway reads it: typed, complete, frozen.
 
 import type { BackendKind } from "../core/backend.ts";
+import type { TargetRef } from "../core/bridge.ts";
+import type { Signature } from "../core/model.ts";
 import type { PolicyKind } from "../core/policy.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
@@ -39,14 +41,23 @@ export interface BackendConfig {
   readonly kind: BackendKind;
   /** What `kind.options` made of the words beside `kind:`. */
   readonly options: unknown;
+  /** The policies that hold for all models there, by their words. */
+  readonly policies: ReadonlyMap<string, unknown>;
 }
+
+/** Where the versions of a model come from: they are the backend's own, or the config declares each of them. */
+export type Runs =
+  | { readonly by: "backend"; readonly target: TargetRef }
+  | { readonly by: "versions"; readonly versions: ReadonlyMap<string, readonly TargetRef[]> };
 
 export interface ModelConfig {
   readonly name: string;
-  /** A backend's name; it exists. */
-  readonly backend: string;
-  /** The model's name there. */
-  readonly model: string;
+  /** Its targets' backends exist. */
+  readonly runs: Runs;
+  /** Versions by label; where the config declares the versions they exist. */
+  readonly labels: ReadonlyMap<string, string>;
+  /** The signature, where the config declares it. */
+  readonly signature: Signature | undefined;
   /** The model's policies: what follows each word, as its kind's options read it. */
   readonly policies: ReadonlyMap<string, unknown>;
 }
@@ -63,6 +74,8 @@ export interface Config {
   readonly timeoutMs: number;
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel };
+  /** The gateway's own zone. */
+  readonly zone: string | undefined;
   readonly backends: readonly BackendConfig[];
   /** Undefined: every model of every backend, under its own name. */
   readonly models: readonly ModelConfig[] | undefined;

@@ -21,21 +21,27 @@ interface Schema {
 export function jsonSchema(kinds: Kinds): object {
   const whole = describe(documentOf(kinds.policies));
   const backends = whole.properties?.backends;
+  const shared = kinds.policies.filter((policy) => policy.underBackend === true);
+  const words = Object.fromEntries(shared.map(({ word, options }) => [word, describe(options)]));
+  const oneOf = kinds.backends.map((backend) => backendSchema(backend, words));
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Sluice config",
     ...whole,
     properties: {
       ...whole.properties,
-      backends: { ...backends, minProperties: 1, additionalProperties: { oneOf: kinds.backends.map(backendSchema) } },
+      backends: { ...backends, minProperties: 1, additionalProperties: { oneOf } },
     },
   };
 }
 
-function backendSchema({ kind, options }: Kinds["backends"][number]): Schema {
+function backendSchema(
+  { kind, options }: Kinds["backends"][number],
+  policies: Readonly<Record<string, Schema>>,
+): Schema {
   const { properties, required = [], ...rest } = describe(options);
   const word = { const: kind, description: "Which kind of server runs the models." };
-  return { ...rest, properties: { kind: word, ...properties }, required: ["kind", ...required] };
+  return { ...rest, properties: { kind: word, ...properties, ...policies }, required: ["kind", ...required] };
 }
 
 function describe(schema: ZodType): Schema {

@@ -4,26 +4,19 @@ import type { Fault, Path } from "./mistakes.ts";
 
 /** What each word of a backend will bring. */
 const BACKEND_WORDS: Readonly<Record<string, string>> = {
-  balance: "balancing over endpoints comes",
-  health: "health checks of endpoints come",
   breaker: "circuit breakers come",
   retry: "retries come",
   limit: "concurrency limits come",
-  tls: "TLS to a backend comes",
 };
 
 /** What each word of a model will bring. */
 const MODEL_WORDS: Readonly<Record<string, string>> = {
-  signature: "a declared signature comes",
-  versions: "versions on several backends come",
-  labels: "labels come",
   route: "routing comes",
   batch: "batching comes",
   cache: "caching comes",
   limit: "rate and concurrency limits come",
   retry: "retries come",
   hedge: "hedged requests come",
-  balance: "balancing over targets comes",
   breaker: "circuit breakers come",
 };
 

@@ -3,6 +3,7 @@
 import { type ZodType, z } from "zod";
 import type { PolicyKind } from "../core/policy.ts";
 import { bytes, duration, show } from "../core/words.ts";
+import { labelsWord, signatureWord, targetWords, versionsWord } from "./targets.ts";
 import { address, headerName, inFlight } from "./words.ts";
 
 /** Says what was expected instead of a bare type. */
@@ -65,8 +66,14 @@ const backend = z.looseObject({
 
 /** The words of a model that say where it runs; its policies' words stand beside them. */
 const model = z.strictObject({
-  backend: z.string(expecting("the name of a backend")).describe("The backend that runs the model."),
-  model: z.string().min(1).optional().describe("The model's name there; the same name where nothing is said."),
+  ...targetWords,
+  backend: z
+    .string(expecting("the name of a backend"))
+    .optional()
+    .describe("The backend that runs the model, in the versions that it has there; instead of versions."),
+  versions: versionsWord.optional(),
+  labels: labelsWord.optional(),
+  signature: signatureWord.optional(),
 });
 
 const MODELS = "What clients ask for, by name. Without it every model of every backend is served under its own name.";
@@ -85,6 +92,11 @@ const document = z.strictObject({
   tenant: tenant.optional(),
   limits,
   log,
+  zone: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The zone that the gateway is in: endpoints of the same zone come first."),
   backends: z.record(z.string(), backend).describe("Where models run, by name."),
   models: z.record(z.string(), model).optional().describe(MODELS),
 });
@@ -94,8 +106,8 @@ export type Document = z.output<typeof document>;
 
 /** The whole config with these policies. What `backends.*` holds beside `kind` is read by the kind. */
 export function documentOf(policies: readonly PolicyKind[]): ZodType<Document> {
-  const layers = policies.filter((kind) => kind.place === "layer");
-  const words = Object.fromEntries(layers.map(({ word, options }) => [word, options.optional()]));
+  const ofModels = policies.filter((kind) => kind.place !== "route");
+  const words = Object.fromEntries(ofModels.map(({ word, options }) => [word, options.optional()]));
   // the type stays that of a model's own words: which policies there are is known only when it runs
   const withPolicies = model.extend(words) as unknown as typeof model;
   return document.extend({ models: z.record(z.string(), withPolicies).optional().describe(MODELS) });

@@ -32,13 +32,14 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
   const own = (path: Path, word: string) => {
     if (path[0] === "models") return kinds.policies.some((policy) => policy.word === word);
     const kind = kindAt(path);
+    if (sharedWords(kinds).includes(word)) return true;
     return kind !== undefined && knownWords(kind.options, []).includes(word);
   };
   const document = documentOf(kinds.policies);
   const { faults: planned, rest } = takePlanned(config, own);
   const parsed = document.safeParse(rest, { error: describeIssue });
   const known = (path: Path) => ({ built: knownWords(document, path), planned: plannedWords(path) });
-  const wrong = parsed.success ? [] : faultsOf(parsed.error, [], known).filter((fault) => !excused(fault, config));
+  const wrong = parsed.success ? [] : faultsOf(parsed.error, [], known);
   const backends = readBackends(isMap(rest) ? rest.backends : undefined, kinds);
   return {
     faults: [...planned, ...wrong, ...backends.faults],
@@ -89,14 +90,6 @@ function kindFinder(config: Readonly<Record<string, unknown>>, kinds: Kinds): (p
   };
 }
 
-// A model that names its backends under `versions` has been told "not yet"; that it has none of its own is no second mistake.
-function excused(fault: Fault, config: Readonly<Record<string, unknown>>): boolean {
-  const [place, name, word] = fault.path;
-  if (place !== "models" || typeof name !== "string" || word !== "backend" || !isMap(config.models)) return false;
-  const model = config.models[name];
-  return isMap(model) && model.backend === undefined && model.versions !== undefined;
-}
-
 function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "backends"> {
   const faults: Fault[] = [];
   const backends: BackendConfig[] = [];
@@ -113,14 +106,50 @@ function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "ba
       faults.push({ path: ["backends", name, "kind"], message: unknownKind(word as string, kinds) });
       continue;
     }
-    const parsed = kind.options.safeParse(options, { error: describeIssue });
-    if (parsed.success) backends.push({ name, kind, options: parsed.data });
+    const { own, shared } = splitWords(options, kinds);
+    const policies = readPolicies(shared, ["backends", name], kinds);
+    faults.push(...policies.faults);
+    const parsed = kind.options.safeParse(own, { error: describeIssue });
+    if (parsed.success) backends.push({ name, kind, options: parsed.data, policies: policies.read });
     else {
-      const known = (path: Path) => ({ built: knownWords(kind.options, path.slice(2)), planned: plannedWords(path) });
+      const known = (path: Path) => ({
+        built: [...knownWords(kind.options, path.slice(2)), ...(path.length === 2 ? sharedWords(kinds) : [])],
+        planned: plannedWords(path),
+      });
       faults.push(...faultsOf(parsed.error, ["backends", name], known));
     }
   }
   return { faults, backends };
+}
+
+/** The words of policies that may stand under a backend. */
+export function sharedWords(kinds: Pick<Kinds, "policies">): readonly string[] {
+  return kinds.policies.filter((kind) => kind.underBackend === true).map(({ word }) => word);
+}
+
+function splitWords(options: Readonly<Record<string, unknown>>, kinds: Kinds) {
+  const words = sharedWords(kinds);
+  const entries = Object.entries(options);
+  return {
+    own: Object.fromEntries(entries.filter(([word]) => !words.includes(word))),
+    shared: entries.filter(([word]) => words.includes(word)),
+  };
+}
+
+function readPolicies(words: readonly (readonly [string, unknown])[], at: Path, kinds: Kinds) {
+  const faults: Fault[] = [];
+  const read = new Map<string, unknown>();
+  for (const [word, value] of words) {
+    const kind = kinds.policies.find((policy) => policy.word === word);
+    const parsed = kind?.options.safeParse(value, { error: describeIssue });
+    if (kind === undefined || parsed === undefined) continue;
+    if (parsed.success) read.set(word, parsed.data);
+    else {
+      const known = (path: Path) => ({ built: knownWords(kind.options, path.slice(at.length + 1)), planned: [] });
+      faults.push(...faultsOf(parsed.error, [...at, word], known));
+    }
+  }
+  return { faults, read };
 }
 
 function unknownKind(word: string, kinds: Kinds): string {

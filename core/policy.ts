@@ -57,4 +57,6 @@ interface Word<Options> {
   readonly word: string;
   /** What may follow the word, with a description for the JSON Schema. */
   readonly options: ZodType<Options, unknown>;
+  /** The word may stand under a backend too, and then holds for every model there that does not have it itself. */
+  readonly underBackend?: boolean;
 }

@@ -1,5 +1,6 @@
 // Builds the tree of services that a config describes: all of it, or nothing.
 
+import { targetsOfModel } from "../config/complete.ts";
 import type { Config } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
 import type { Backend, ControlPlane } from "../core/backend.ts";
@@ -39,11 +40,12 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     }
     warnOfAbsent(config, backends, env);
     const plane = openPlane({
-      backends,
+      backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
       policyKinds,
       defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,
+      ...(config.zone === undefined ? {} : { zone: config.zone }),
       server: serverMetadata(),
       env,
     });
@@ -74,10 +76,14 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
 
 /** A model that its backend does not have may come later; until then nobody can ask for it. */
 function warnOfAbsent(config: Config, backends: readonly Backend[], env: Env): void {
-  for (const { name, backend, model } of config.models ?? []) {
-    const there = backends.find((one) => one.name === backend);
-    if (there?.catalog.ready(model) !== undefined) continue;
-    env.log.warn({ model: name, backend }, `models.${name}: backend "${backend}" has no model "${model}" now`);
+  for (const setting of config.models ?? []) {
+    for (const { backend, model } of targetsOfModel(setting)) {
+      const there = backends.find((one) => one.name === backend);
+      // what a server has is known once it has been asked
+      if (there?.follow !== undefined || there?.catalog.ready(model) !== undefined) continue;
+      const text = `models.${setting.name}: backend "${backend}" has no model "${model}" now`;
+      env.log.warn({ model: setting.name, backend }, text);
+    }
   }
 }
 

@@ -1,25 +1,102 @@
-// The leaf of a route: picks the version that a request names, an endpoint that can take it, and answers under the logical name.
+// The versions of a logical model: the backend's own, or those that the config declares, each with its targets.
 
-import type { Backend, Endpoint } from "../core/backend.ts";
+import type { Runs } from "../config/config.ts";
+import type { Backend } from "../core/backend.ts";
+import type { TargetRef } from "../core/bridge.ts";
 import { InferError } from "../core/error.ts";
-import { answerAs, describe, type ModelRef } from "../core/request.ts";
-import type { Service } from "../core/service.ts";
+import { compareVersions } from "../core/model.ts";
+import { describe, type ModelRef } from "../core/request.ts";
 
-/** Where a logical model runs: a backend and the model's name there. */
-export interface Target {
-  readonly backend: Backend;
-  readonly model: string;
+/** Where a version runs: a target of the config and the backend that it names. */
+export interface Target extends TargetRef {
+  readonly at: Backend;
 }
 
-/** A Service that answers for a target under the logical `name`. */
-export function versionsOf(name: string, target: Target): Service {
-  return async (request, call) => {
-    const version = chooseVersion({ ...request.model, name }, target);
-    const endpoint = chooseEndpoint(target.backend);
-    call.trace.learn({ version, backend: target.backend.name, endpoint: endpoint.id });
-    const there = { ...request, model: { name: target.model, select: { by: "version", version } as const } };
-    return answerAs(await endpoint.infer(there, call), { name, version });
+/** What can be asked about the versions of one logical model now; cheap, for every request. */
+export interface Versions {
+  /** The ready ones, from old to new; undefined when the backend does not know the model. */
+  ready(): readonly string[] | undefined;
+  /** Whether the version is known, ready or not. */
+  knows(version: string): boolean;
+  label(word: string): string | undefined;
+  /** Where the version runs, with the version there. */
+  targets(version: string): readonly Target[];
+  /** Why a version, or the model as a whole, is not ready. */
+  whyNot(version: string | undefined): string;
+  /** The config declares them all: one that is not known will not come. */
+  readonly closed: boolean;
+}
+
+export interface VersionsOptions {
+  readonly runs: Runs;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly backend: (name: string) => Backend;
+}
+
+export function openVersions({ runs, labels, backend }: VersionsOptions): Versions {
+  const place = (ref: TargetRef): Target => ({ ...ref, at: backend(ref.backend) });
+  if (runs.by === "backend") return ownVersions(place(runs.target), labels);
+  const targets = new Map([...runs.versions].map(([version, refs]) => [version, refs.map(place)]));
+  return declaredVersions(targets, labels);
+}
+
+/** The versions that the target's backend has, or the one of them that the target names. */
+function ownVersions(target: Target, labels: ReadonlyMap<string, string>): Versions {
+  const { at, model } = target;
+  const only = target.version;
+  const wanted = (version: string) => only === undefined || version === only;
+  const all = () => at.catalog.list().filter((one) => one.name === model && wanted(one.version));
+  return {
+    ready: () => (only === undefined ? at.catalog.ready(model) : at.catalog.ready(model)?.filter(wanted)),
+    knows: (version) => all().some((one) => one.version === version),
+    label: (word) => labels.get(word) ?? at.catalog.label(model, word),
+    targets: (version) => [{ ...target, version }],
+    whyNot: (version) => {
+      if (at.catalog.ready(model) === undefined) return `backend "${at.name}" has no model "${model}" now`;
+      return reason(all().findLast((one) => version === undefined || one.version === version));
+    },
+    closed: false,
   };
+}
+
+/** The versions of the config: ready when at least one of its targets is. */
+function declaredVersions(
+  versions: ReadonlyMap<string, readonly Target[]>,
+  labels: ReadonlyMap<string, string>,
+): Versions {
+  const names = [...versions.keys()].sort(compareVersions);
+  const targets = (version: string) => versions.get(version) ?? [];
+  const isReady = (version: string) => targets(version).some(targetReady);
+  const all = [...versions.values()].flat();
+  return {
+    ready: () => names.filter(isReady),
+    knows: (version) => versions.has(version),
+    label: (word) => labels.get(word),
+    targets,
+    whyNot: (version) => {
+      const asked = version === undefined ? all : targets(version);
+      return [...new Set(asked.map(whyTargetNot))].join("; ");
+    },
+    closed: true,
+  };
+}
+
+function targetReady({ at, model, version }: Target): boolean {
+  const ready = at.catalog.ready(model) ?? [];
+  return version === undefined ? ready.length > 0 : ready.includes(version);
+}
+
+function whyTargetNot({ at, model, version }: Target): string {
+  const status = at.catalog
+    .list()
+    .findLast((one) => one.name === model && (version === undefined || one.version === version));
+  const there = version === undefined ? `"${model}"` : `"${model}" version ${version}`;
+  return status === undefined ? `backend "${at.name}" has no ${there} now` : `on "${at.name}" ${reason(status)}`;
+}
+
+function reason(status: { readonly state: string; readonly reason?: string } | undefined): string {
+  if (status === undefined) return "no version";
+  return status.reason === undefined ? status.state : `${status.state}: ${status.reason}`;
 }
 
 /**
@@ -27,54 +104,44 @@ export function versionsOf(name: string, target: Target): Service {
  *
  * @throws InferError not-found for a version or label that is not there, unavailable when none is ready
  */
-export function chooseVersion(ref: ModelRef, target: Target): string {
-  const { catalog } = target.backend;
-  const ready = catalog.ready(target.model);
-  if (ready === undefined) {
-    const { name } = target.backend;
-    throw new InferError("unavailable", `model "${ref.name}": backend "${name}" has no model "${target.model}" now`);
+export function chooseVersion(ref: ModelRef, versions: Versions): string {
+  const ready = versions.ready();
+  if (ready === undefined && !versions.closed) {
+    throw new InferError("unavailable", `model "${ref.name}": ${versions.whyNot(undefined)}`);
   }
+  const version = named(ref, versions) ?? ready?.at(-1);
+  if (version === undefined) throw notReady(ref, versions, undefined);
+  if (ready?.includes(version)) return version;
+  if (versions.knows(version)) throw notReady(ref, versions, version);
+  throw new InferError("not-found", `${describe(ref)} is not known: versions ready are ${ready?.join(", ") || "none"}`);
+}
+
+function named(ref: ModelRef, versions: Versions): string | undefined {
   switch (ref.select.by) {
-    case "default": {
-      const newest = ready.at(-1);
-      if (newest === undefined) throw notReady(ref, target);
-      return newest;
-    }
+    case "default":
+      return undefined;
     case "version":
-      return checkVersion(ref, ref.select.version, target);
+      return ref.select.version;
     case "label": {
-      const version = catalog.label(target.model, ref.select.label);
+      const version = versions.label(ref.select.label);
       if (version === undefined) throw new InferError("not-found", `${describe(ref)} is not known`);
-      return checkVersion(ref, version, target);
+      return version;
     }
     default:
       return ref.select satisfies never;
   }
 }
 
-function checkVersion(ref: ModelRef, version: string, target: Target): string {
-  if (target.backend.catalog.ready(target.model)?.includes(version)) return version;
-  const known = target.backend.catalog.list().some((one) => one.name === target.model && one.version === version);
-  if (known) throw notReady(ref, target);
-  const versions = target.backend.catalog.ready(target.model) ?? [];
-  throw new InferError(
-    "not-found",
-    `${describe(ref)} is not known: versions ready are ${versions.join(", ") || "none"}`,
-  );
+function notReady(ref: ModelRef, versions: Versions, version: string | undefined): InferError {
+  return new InferError("unavailable", `${describe(ref)} is not ready (${versions.whyNot(version)})`);
 }
 
-function notReady(ref: ModelRef, target: Target): InferError {
-  const version = ref.select.by === "version" ? ref.select.version : undefined;
-  const status = target.backend.catalog
-    .list()
-    .findLast((one) => one.name === target.model && (version === undefined || one.version === version));
-  const why = status?.reason === undefined ? (status?.state ?? "no version") : `${status.state}: ${status.reason}`;
-  return new InferError("unavailable", `${describe(ref)} is not ready (${why})`);
-}
-
-/** The first endpoint that says it can take work; the balancers of a later release choose better. */
-function chooseEndpoint(backend: Backend): Endpoint {
-  const endpoint = backend.endpoints.list().find((one) => one.available());
-  if (endpoint !== undefined) return endpoint;
-  throw new InferError("unavailable", `backend "${backend.name}" has no endpoint that can take work now`);
+/** Whether at least one endpoint of the targets is known to answer for the version now. */
+export function targetsServe(targets: readonly Target[]): boolean {
+  return targets.some(({ at, model, version, tags }) => {
+    const there = { name: model, ...(version === undefined ? {} : { version }) };
+    return at.endpoints
+      .list()
+      .some((one) => tags.every((tag) => one.tags.includes(tag)) && one.available() && one.serves(there));
+  });
 }

@@ -1,6 +1,6 @@
 // `sluice check`: says whether a config is right, and either all its mistakes or what it would serve.
 
-import type { Config } from "../../config/config.ts";
+import type { Config, Runs } from "../../config/config.ts";
 import { formatMistake } from "../../config/mistakes.ts";
 import { formatAddress } from "../../config/words.ts";
 import { readConfig } from "./config-file.ts";
@@ -40,8 +40,12 @@ function describe(config: Config): readonly string[] {
   return [
     ...Object.entries(listen).map(([name, address]) => `listens on ${address} (${name})`),
     ...backends.map(({ name, kind }) => `backend ${name}: ${kind}`),
-    ...(models?.map(({ name, backend, model }) => {
-      return `model ${name}: ${model === name ? "" : `${model} `}on ${backend}`;
+    ...(models?.map((model) => {
+      if (!("versions" in model)) return `model ${model.name}: ${place(model, model.name)}`;
+      const versions = Object.entries(model.versions).map(([version, targets]) => {
+        return `${version} ${targets.map((target) => place(target, model.name)).join(" and ")}`;
+      });
+      return `model ${model.name}: version ${versions.join(", version ")}`;
     }) ?? [`every model of ${backends.map(({ name }) => name).join(", ")}, under its own name`]),
   ];
 }
@@ -50,6 +54,27 @@ function summary({ listen, backends, models }: Config) {
   return {
     listen: Object.fromEntries(Object.entries(listen).map(([name, address]) => [name, formatAddress(address)])),
     backends: backends.map(({ name, kind }) => ({ name, kind: kind.kind })),
-    models: models?.map(({ name, backend, model }) => ({ name, backend, model })) ?? null,
+    models: models?.map(({ name, runs }) => summaryOfModel(name, runs)) ?? null,
   };
+}
+
+interface Placed {
+  readonly backend: string;
+  readonly model: string;
+  readonly version?: string;
+}
+
+function place({ backend, model, version }: Placed, name: string): string {
+  const there = [...(model === name ? [] : [model]), ...(version === undefined ? [] : [`version ${version}`])];
+  return `${there.map((word) => `${word} `).join("")}on ${backend}`;
+}
+
+function summaryOfModel(name: string, runs: Runs) {
+  if (runs.by === "backend") return { name, ...placed(runs.target) };
+  const versions = [...runs.versions].map(([version, targets]) => [version, targets.map(placed)] as const);
+  return { name, versions: Object.fromEntries(versions) };
+}
+
+function placed({ backend, model, version }: Placed): Placed {
+  return { backend, model, ...(version === undefined ? {} : { version }) };
 }

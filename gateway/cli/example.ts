@@ -3,6 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { targetsOfModel } from "../../config/complete.ts";
 import type { Config } from "../../config/config.ts";
 import type { TensorSpec } from "../../core/model.ts";
 import { elementCount } from "../../core/tensor.ts";
@@ -68,11 +69,13 @@ async function sampleFor(config: Config, model: ModelInfo): Promise<Example | un
 // The folders beside a local model's versions; other kinds of backend have no repository here.
 function sampleFolders(config: Config, name: string): readonly string[] {
   const named = config.models?.find((model) => model.name === name);
+  const targets = named === undefined ? undefined : targetsOfModel(named);
   return config.backends.flatMap((backend) => {
-    if (named !== undefined && named.backend !== backend.name) return [];
+    const target = targets?.find((one) => one.backend === backend.name);
+    if (targets !== undefined && target === undefined) return [];
     const { repository } = (backend.options ?? {}) as { readonly repository?: unknown };
     if (typeof repository !== "string") return [];
-    return [join(resolve(config.baseDir, repository), named?.model ?? name, "samples")];
+    return [join(resolve(config.baseDir, repository), target?.model ?? name, "samples")];
   });
 }
 

@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { loadConfig, parseYaml } from "../../../config/load.ts";
 import { BACKEND, configOf, kinds, load, mistakesIn, stub } from "./kinds.ts";
 
+/** Where a model runs whose versions are those of the backend. */
+const on = (backend: string, model: string) => ({ by: "backend", target: { backend, model, tags: [] } });
+
 describe("a config that is right", () => {
   it("is complete where it says only where models run", () => {
     const config = configOf(BACKEND);
@@ -23,7 +26,8 @@ describe("a config that is right", () => {
         requestTimeoutMs: 30_000,
       },
       log: { level: "info" },
-      backends: [{ name: "local", kind: stub, options: { repository: "m", workers: "auto" } }],
+      zone: undefined,
+      backends: [{ name: "local", kind: stub, options: { repository: "m", workers: "auto" }, policies: new Map() }],
       models: undefined,
       file: "f.yaml",
       baseDir: resolve("."),
@@ -65,8 +69,14 @@ models:
     });
     expect(config.log).toEqual({ level: "silent" });
     expect(config.models).toEqual([
-      { name: "one", backend: "a", model: "one", policies: new Map() },
-      { name: "two", backend: "a", model: "other", policies: new Map([["timeout", 2000]]) },
+      { name: "one", runs: on("a", "one"), labels: new Map(), signature: undefined, policies: new Map() },
+      {
+        name: "two",
+        runs: on("a", "other"),
+        labels: new Map(),
+        signature: undefined,
+        policies: new Map([["timeout", 2000]]),
+      },
     ]);
   });
 
@@ -170,7 +180,7 @@ describe("a mistake", () => {
     ["Readiness: any", 'Readiness: unknown key, did you mean "readiness"? (f.yaml:2)'],
     [
       "zzz: 1",
-      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, limits, log, backends, models (f.yaml:2)",
+      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, limits, log, zone, backends, models (f.yaml:2)",
     ],
     ["limits: {bodyy: 1MiB}", 'limits.bodyy: unknown key, did you mean "body"? (f.yaml:2)'],
     ["models: {m: {backend: local, rout: 1}}", 'models.m.rout: unknown key, did you mean "route"? (f.yaml:2)'],

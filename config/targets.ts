@@ -1,0 +1,154 @@
+// The words of a model that say where it runs: a backend, versions with their targets, labels, and what lies between.
+
+import { z } from "zod";
+import type { Bridge, BridgedTensor, TargetRef } from "../core/bridge.ts";
+import type { Signature, TensorSpec } from "../core/model.ts";
+import { DATATYPES, type Datatype } from "../core/tensor.ts";
+import { show } from "../core/words.ts";
+import { fixedTensor } from "./fixed.ts";
+
+const datatype = () =>
+  z.enum(DATATYPES as readonly [Datatype, ...Datatype[]]).describe("A datatype of the Open Inference Protocol.");
+
+/** A version as it may be written: 1 or "1". */
+const version = () =>
+  z
+    .union([z.int().min(0), z.string().min(1)], {
+      error: (issue) => `expected a version such as 3 or "2024-05", got ${show(issue.input)}`,
+    })
+    .transform(String);
+
+const bridged = (side: "input" | "output") =>
+  z.union([
+    z.string().min(1),
+    z.strictObject({
+      name: z.string().min(1).optional().describe(`The ${side}'s name there; the same name where nothing is said.`),
+      datatype: datatype()
+        .optional()
+        .describe("Its datatype there: values are cast, and refused when they do not fit."),
+      batch: z
+        .enum(["add", "drop"])
+        .optional()
+        .describe(
+          "add: it has a leading dimension of 1 more there; drop: it has the leading dimension of 1 not there.",
+        ),
+    }),
+  ]);
+
+const fixed = z.strictObject({
+  datatype: datatype(),
+  shape: z.array(z.int().min(0)).describe("Sizes of the dimensions; empty for a scalar."),
+  data: z.json().describe("The values, flat or nested as the shape; 64-bit whole numbers beyond 2^53 as text."),
+});
+
+/** The words of a target that are also the words of a model with a single one. */
+export const targetWords = {
+  backend: z.string().describe("The name of the backend that runs it."),
+  model: z.string().min(1).optional().describe("The model's name there; the same name where nothing is said."),
+  version: version().optional().describe("The version there; the newest where nothing is said."),
+  label: z.string().min(1).optional().describe("A label there, instead of a version."),
+  tags: z.array(z.string().min(1)).default([]).describe("Only endpoints of the backend that have all of these tags."),
+  inputs: z.record(z.string(), bridged("input")).optional().describe("Inputs that have another name or form there."),
+  outputs: z
+    .record(z.string(), bridged("output"))
+    .optional()
+    .describe("The outputs, by the names that clients see; those not listed here are left out."),
+  fixed: z.record(z.string(), fixed).optional().describe("Inputs that it wants and clients never send."),
+} as const;
+
+const target = z.strictObject(targetWords);
+
+/** What a model's `versions` hold: one target, or several that are declared equivalent. */
+export const versionsWord = z
+  .record(
+    z.string(),
+    z.union([z.strictObject({ targets: z.array(target).min(1) }), target], {
+      error: (issue) => versionExpected(issue.input),
+    }),
+  )
+  .describe("The versions that clients see, each with the target or the equivalent targets that run it.");
+
+export const labelsWord = z
+  .record(z.string(), version())
+  .describe("Names of versions, movable: clients may ask for a label instead of a version.");
+
+const spec = z.strictObject({
+  name: z.string().min(1),
+  datatype: datatype(),
+  shape: z.array(z.int().min(-1)).describe("Sizes of the dimensions; -1 where any size is taken."),
+  optional: z.boolean().optional().describe("The input may be left out."),
+});
+
+export const signatureWord = z
+  .strictObject({
+    inputs: z.array(spec).describe("What the model takes."),
+    outputs: z.array(spec).describe("What it gives."),
+    batchDim: z.literal(0).optional().describe("The dimension along which rows may be joined."),
+  })
+  .describe("The model's signature; needed only where no server can tell it.");
+
+export type TargetWords = z.output<typeof target>;
+export type VersionsWord = z.output<typeof versionsWord>;
+
+function versionExpected(input: unknown): string {
+  if (typeof input !== "object" || input === null)
+    return `expected a target such as {backend: local}, got ${show(input)}`;
+  return "targets" in input
+    ? "expected {targets: [...]} with nothing beside it, and in it targets such as {backend: local, model: m}"
+    : "expected a target: backend, and perhaps model, version, label, tags, inputs, outputs, fixed";
+}
+
+/** The targets of one version. */
+export function targetsOf(words: VersionsWord[string]): readonly TargetWords[] {
+  return "targets" in words ? words.targets : [words];
+}
+
+/** A target with its defaults: `name` is the logical model's. */
+export function completeTarget(words: TargetWords, name: string): TargetRef {
+  const bridge = bridgeOf(words);
+  return {
+    backend: words.backend,
+    model: words.model ?? name,
+    tags: words.tags,
+    ...(words.version === undefined ? {} : { version: words.version }),
+    ...(words.label === undefined ? {} : { label: words.label }),
+    ...(bridge === undefined ? {} : { bridge }),
+  };
+}
+
+function bridgeOf({ inputs, outputs, fixed }: TargetWords): Bridge | undefined {
+  if (inputs === undefined && outputs === undefined && fixed === undefined) return undefined;
+  return {
+    inputs: tensorsOf(inputs),
+    outputs: tensorsOf(outputs),
+    fixed: Object.entries(fixed ?? {}).map(([name, words]) => fixedTensor({ name, ...words })),
+  };
+}
+
+function tensorsOf(words: TargetWords["inputs"]): ReadonlyMap<string, BridgedTensor> {
+  return new Map(
+    Object.entries(words ?? {}).map(([name, there]) => {
+      if (typeof there === "string") return [name, { name: there }];
+      const { datatype, batch } = there;
+      return [
+        name,
+        {
+          name: there.name ?? name,
+          ...(datatype === undefined ? {} : { datatype }),
+          ...(batch === undefined ? {} : { batch }),
+        },
+      ];
+    }),
+  );
+}
+
+/** The declared signature. */
+export function completeSignature(words: z.output<typeof signatureWord>): Signature {
+  const specs = (list: typeof words.inputs): readonly TensorSpec[] =>
+    list.map(({ optional, ...rest }) => (optional === undefined ? rest : { ...rest, optional }));
+  return {
+    inputs: specs(words.inputs),
+    outputs: specs(words.outputs),
+    ...(words.batchDim === undefined ? {} : { batchDim: words.batchDim }),
+  };
+}

@@ -1,0 +1,96 @@
+// The leaf of a route: one version of a model, answered by the endpoints of all its targets under the logical name.
+
+import { bridgeLayer } from "../backends/bridge.ts";
+import type { Endpoint } from "../core/backend.ts";
+import { InferError } from "../core/error.ts";
+import type { Candidate, Candidates } from "../core/policy.ts";
+import { answerAs, type ModelRef, type ResolvedModel, type Select } from "../core/request.ts";
+import type { Layer, Service } from "../core/service.ts";
+import { stack } from "../core/service.ts";
+import type { Target } from "./versions.ts";
+
+export interface LeafOptions {
+  /** The logical model and its version. */
+  readonly model: ResolvedModel;
+  readonly targets: readonly Target[];
+  /** What stands above the balancer, outermost first. */
+  readonly layers: readonly Layer[];
+  readonly balance: (candidates: Candidates) => Service;
+}
+
+/** A Service that answers for one version, whatever version its requests name. */
+export function openLeaf({ model, targets, layers, balance }: LeafOptions): Service {
+  const select: Select = { by: "version", version: model.version };
+  const service = stack(layers, balance(candidatesOf(model, targets)));
+  return async (request, call) => {
+    call.trace.learn({ version: model.version });
+    return answerAs(await service({ ...request, model: { name: model.name, select } }, call), model);
+  };
+}
+
+/** The endpoints of all targets as one list, which is the same list for as long as no endpoint comes or goes. */
+function candidatesOf(model: ResolvedModel, targets: readonly Target[]): Candidates {
+  const known = new WeakMap<Endpoint, Map<Target, Candidate>>();
+  const candidateOf = (target: Target, endpoint: Endpoint): Candidate => {
+    const ofEndpoint = known.get(endpoint) ?? new Map<Target, Candidate>();
+    known.set(endpoint, ofEndpoint);
+    const candidate = ofEndpoint.get(target) ?? openCandidate({ model, target, endpoint });
+    ofEndpoint.set(target, candidate);
+    return candidate;
+  };
+  let lists: readonly (readonly Endpoint[])[] = [];
+  let union: readonly Candidate[] = [];
+  return {
+    list() {
+      if (lists.length === targets.length && targets.every(({ at }, i) => at.endpoints.list() === lists[i]))
+        return union;
+      lists = targets.map(({ at }) => at.endpoints.list());
+      union = targets.flatMap((target, i) =>
+        (lists[i] ?? []).filter((one) => hasTags(one, target)).map((endpoint) => candidateOf(target, endpoint)),
+      );
+      return union;
+    },
+  };
+}
+
+function hasTags(endpoint: Endpoint, { tags }: Target): boolean {
+  return tags.every((tag) => endpoint.tags.includes(tag));
+}
+
+interface CandidateParts {
+  readonly model: ResolvedModel;
+  readonly target: Target;
+  readonly endpoint: Endpoint;
+}
+
+function openCandidate({ model, target, endpoint }: CandidateParts): Candidate {
+  const there = { name: target.model, ...(target.version === undefined ? {} : { version: target.version }) };
+  const modelThere: ModelRef = { name: target.model, select: selectThere(target) };
+  const bridged = stack(target.bridge === undefined ? [] : [bridgeLayer(target.bridge)], (request, call) =>
+    endpoint.infer({ ...request, model: modelThere }, call),
+  );
+  return {
+    endpoint,
+    available: () => endpoint.available() && endpoint.serves(there),
+    service: async (request, call) => {
+      const reply = await bridged(request, call);
+      // an adapter tells what it ran under the names there
+      call.trace.learn({ version: model.version, backend: target.at.name, endpoint: endpoint.id });
+      return reply;
+    },
+  };
+}
+
+function selectThere({ version, label }: Target): Select {
+  if (version !== undefined) return { by: "version", version };
+  return label === undefined ? { by: "default" } : { by: "label", label };
+}
+
+/** The first endpoint that can take work: what stands in for a balancer where there is none. */
+export function firstAvailable(model: string): (candidates: Candidates) => Service {
+  return (candidates) => async (request, call) => {
+    const candidate = candidates.list().find((one) => one.available());
+    if (candidate !== undefined) return candidate.service(request, call);
+    throw new InferError("unavailable", `model "${model}": no endpoint can take work now`);
+  };
+}

@@ -1,0 +1,167 @@
+// A logical model: its versions, the leaf of each, its policies and its signature.
+
+import { bridgeSignature, signatureThere } from "../backends/bridge.ts";
+import { targetsOfModel } from "../config/complete.ts";
+import type { ModelConfig } from "../config/config.ts";
+import type { Backend } from "../core/backend.ts";
+import type { Env } from "../core/env.ts";
+import { asInferError, InferError } from "../core/error.ts";
+import type { ModelMetadata } from "../core/model.ts";
+import type { Candidates, PolicyContext, PolicyKind } from "../core/policy.ts";
+import type { ServerMetadata } from "../core/protocol.ts";
+import type { Layer, Service } from "../core/service.ts";
+import { firstAvailable, openLeaf } from "./leaf.ts";
+import { modelStack } from "./stack.ts";
+import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
+
+/** A model as clients know it. */
+export interface LogicalModel {
+  readonly name: string;
+  readonly versions: Versions;
+  readonly service: Service;
+  /** @throws InferError when no target can tell and the config does not declare it */
+  signature(version: string, signal: AbortSignal): Promise<ModelMetadata>;
+  /** Lets go of what it follows. */
+  close(): void;
+}
+
+export interface PlaneOptions {
+  readonly backends: readonly PlaneBackend[];
+  /** The models of the config; when absent, every model of every backend under its own name. */
+  readonly models: readonly ModelConfig[] | undefined;
+  readonly policyKinds: readonly PolicyKind[];
+  /** What holds for a word that a model does not have. */
+  readonly defaults: ReadonlyMap<string, unknown>;
+  readonly readiness: "gateway" | "any" | "all";
+  readonly zone?: string;
+  readonly server: ServerMetadata;
+  readonly env: Env;
+}
+
+/** A backend and the policies that hold for all models there. */
+export interface PlaneBackend {
+  readonly backend: Backend;
+  readonly policies: ReadonlyMap<string, unknown>;
+}
+
+/** @throws InferError invalid-argument when the setting names a backend that is not there */
+export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalModel {
+  const { name, runs, labels } = setting;
+  const backend = (wanted: string): Backend => {
+    const found = options.backends.find((one) => one.backend.name === wanted)?.backend;
+    if (found !== undefined) return found;
+    throw new InferError("invalid-argument", `models.${name}: no backend "${wanted}"`);
+  };
+  const versions = openVersions({ runs, labels, backend });
+  const words = wordsOf(options, setting);
+  const route = openRoute({ options, setting, versions, words });
+  const stops = followed(setting, backend);
+  return {
+    name,
+    versions,
+    service: modelStack({ layers: layersOf(options, setting, words), route }),
+    signature: (version, signal) => signatureOf({ setting, versions, version }, signal),
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** The words in force for a model: its own, then those of its backend where it has one only, then the defaults. */
+function wordsOf(options: PlaneOptions, setting: ModelConfig): ReadonlyMap<string, unknown> {
+  const names = new Set(targetsOfModel(setting).map((target) => target.backend));
+  const ofBackends = options.backends.filter(({ backend }) => names.has(backend.name));
+  const [only] = ofBackends.length === 1 ? ofBackends : [];
+  return new Map([...options.defaults, ...(only?.policies ?? []), ...setting.policies]);
+}
+
+function contextOf(options: PlaneOptions, setting: ModelConfig): PolicyContext {
+  const { env, zone } = options;
+  return { model: setting.name, env, ...(zone === undefined ? {} : { zone }) };
+}
+
+function layersOf(
+  options: PlaneOptions,
+  setting: ModelConfig,
+  words: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, Layer> {
+  const layers = new Map<string, Layer>();
+  for (const kind of options.policyKinds) {
+    if (kind.place !== "layer" || !words.has(kind.word)) continue;
+    layers.set(kind.word, kind.build(words.get(kind.word), contextOf(options, setting)));
+  }
+  return layers;
+}
+
+interface RouteParts {
+  readonly options: PlaneOptions;
+  readonly setting: ModelConfig;
+  readonly versions: Versions;
+  readonly words: ReadonlyMap<string, unknown>;
+}
+
+/** Chooses the version and passes the request to that version's leaf; leaves are opened when first asked for. */
+function openRoute({ options, setting, versions, words }: RouteParts): Service {
+  const leaves = new Map<string, Service>();
+  const balance = balanceOf({ options, setting, words });
+  const leafOf = (version: string): Service => {
+    const known = leaves.get(version);
+    if (known !== undefined) return known;
+    // versions of a repository come and go: what is not there any longer is not kept
+    for (const old of leaves.keys()) if (!versions.knows(old)) leaves.delete(old);
+    const model = { name: setting.name, version };
+    const leaf = openLeaf({ model, targets: versions.targets(version), layers: [], balance: balance() });
+    leaves.set(version, leaf);
+    return leaf;
+  };
+  return async (request, call) => {
+    const version = chooseVersion({ ...request.model, name: setting.name }, versions);
+    return leafOf(version)(request, call);
+  };
+}
+
+/** One balancer for each version, since what it learns belongs to that version. */
+function balanceOf({ options, setting, words }: Omit<RouteParts, "versions">): () => (from: Candidates) => Service {
+  const kind = options.policyKinds.find((one) => one.place === "balance");
+  if (kind?.place !== "balance" || !words.has(kind.word)) return () => firstAvailable(setting.name);
+  return () => kind.build(words.get(kind.word), contextOf(options, setting));
+}
+
+function followed(setting: ModelConfig, backend: (name: string) => Backend): readonly (() => void)[] {
+  return targetsOfModel(setting).flatMap(({ backend: name, model, bridge }) => {
+    const { signature } = setting;
+    const declared = signature === undefined || bridge === undefined ? signature : signatureThere(bridge, signature);
+    const stop = backend(name).follow?.({ name: model, ...(declared === undefined ? {} : { declared }) });
+    return stop === undefined ? [] : [stop];
+  });
+}
+
+interface SignatureParts {
+  readonly setting: ModelConfig;
+  readonly versions: Versions;
+  readonly version: string;
+}
+
+/** What the first target that can tell says, in the logical model's names; else what the config declares. */
+async function signatureOf(parts: SignatureParts, signal: AbortSignal): Promise<ModelMetadata> {
+  const { setting, versions, version } = parts;
+  const ready = versions.ready() ?? [];
+  let fault: InferError | undefined;
+  for (const target of versions.targets(version)) {
+    try {
+      const { bridge } = target;
+      const there = await target.at.metadata(modelAt(target), signal);
+      const told = bridge === undefined ? there : bridgeSignature(bridge, there);
+      return { ...told, name: setting.name, version, versions: ready };
+    } catch (error) {
+      fault ??= asInferError(error);
+    }
+  }
+  const { signature } = setting;
+  if (signature === undefined) throw fault ?? new InferError("unavailable", `model "${setting.name}" has no target`);
+  return { ...signature, name: setting.name, version, versions: ready, platform: "", stateful: false };
+}
+
+function modelAt({ model, version }: Target): { readonly name: string; readonly version?: string } {
+  return { name: model, ...(version === undefined ? {} : { version }) };
+}
