@@ -21,22 +21,61 @@ export function openWriter(): ProtoWriter {
   return protobuf.Writer.create();
 }
 
+/** How many more fields a message may have, over all of its parts: what nobody knows must be stepped over too. */
+export interface FieldBudget {
+  left: number;
+}
+
+/** Fields of one message, its parts together: more than any real one has, fewer than take a turn of the event loop. */
+export const MAX_FIELDS = 65_536;
+/** Bytes of one text. */
+const MAX_TEXT_BYTES = 4 * 1024 * 1024;
+
 /**
  * Reads the fields of a message one after the other: `read` takes the field's value from the reader and says so, or
  * leaves it to be stepped over.
  *
- * @throws InferError invalid-argument for bytes that are no message, and whatever `read` throws
+ * @throws InferError invalid-argument for bytes that are no message of proto3 and for too many fields, and whatever
+ * `read` throws
  */
-export function readFields(reader: ProtoReader, read: (field: number, wire: number) => boolean): void {
+export function readFields(
+  reader: ProtoReader,
+  budget: FieldBudget,
+  read: (field: number, wire: number) => boolean,
+): void {
   guard(() => {
     while (reader.pos < reader.len) {
+      if (budget.left === 0) throw invalid(`a protobuf message has over ${MAX_FIELDS} fields`);
+      budget.left -= 1;
       const tag = reader.tag();
       const from = reader.pos;
       if (read(tag >>> 3, tag & 7)) continue;
       reader.pos = from;
-      reader.skipType(tag & 7, 0, tag >>> 3);
+      skipField(reader, tag);
     }
   });
+}
+
+/** Steps over a field's value. @throws Error for groups, which proto3 does not have */
+export function skipField(reader: ProtoReader, tag: number): void {
+  if ((tag & 7) === 3) throw new Error(`a group at byte ${reader.pos}`);
+  reader.skipType(tag & 7, 0, tag >>> 3);
+}
+
+/** Reads a string. @throws InferError invalid-argument for bytes that are no UTF-8, too-large for over 4 MiB */
+export function readText(reader: ProtoReader): string {
+  const from = reader.pos;
+  const bytes = reader.size();
+  if (bytes > MAX_TEXT_BYTES) {
+    throw new InferError("too-large", `expected a text of at most ${MAX_TEXT_BYTES} bytes, got ${bytes}`);
+  }
+  reader.pos = from;
+  return reader.stringVerify();
+}
+
+/** A reader of the message that stands in a field. */
+export function openNested(reader: ProtoReader): ProtoReader {
+  return openReader(reader.bytes());
 }
 
 /** Does work on a reader. @throws InferError invalid-argument in place of protobufjs' own errors */
