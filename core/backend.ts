@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
 import type { Catalog, ModelMetadata, ModelStatus, Signature } from "./model.ts";
 import type { Outcome } from "./outcome.ts";
+import type { RunSliced } from "./run.ts";
 import type { Service } from "./service.ts";
 
 /** A permit to use one slot; given back exactly once, with what came of it. */
@@ -76,7 +77,8 @@ export interface Backend {
   readonly endpoints: Pool;
   /** @throws InferError not-found for a model or version that is not there, unavailable when nobody can tell now */
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
-  readonly control?: ControlPlane;
+  /** What can be done with its models; a backend that finds it out from its servers has none before it knows one. */
+  readonly control?: ControlPlane | undefined;
   /** Keeps the model's versions, readiness and signature current from now on; the answer ends that. */
   follow?(model: FollowedModel): () => void;
   /** Lets what runs finish, then lets go of everything. */
@@ -105,6 +107,8 @@ export interface BackendContext {
    * @throws Error saying what is wrong and on which line
    */
   parseYaml(text: string): unknown;
+  /** Runs the codecs of large bodies without holding the event loop. */
+  readonly run: RunSliced;
 }
 
 /** A kind of backend: one file and one line in `backends/registry.ts`. */

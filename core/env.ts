@@ -25,4 +25,6 @@ export interface Env {
   /** Says what happened; `gateway/metrics.ts` alone decides how it is counted. Never throws. */
   emit(event: Event): void;
   readonly log: Log;
+  /** The environment variables of the process, for what libraries take from there by custom (proxies, credentials). */
+  readonly variables: Readonly<Record<string, string | undefined>>;
 }

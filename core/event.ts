@@ -45,6 +45,15 @@ export type Event =
       readonly state: ModelState;
       readonly reason: string | undefined;
     }
+  /** A server of a backend answers its checks from now on, or fails them, or is no endpoint of the backend any longer. */
+  | {
+      readonly type: "endpoint-state";
+      readonly backend: string;
+      /** The endpoint's id: `backend/address`. */
+      readonly endpoint: string;
+      readonly state: "healthy" | "unhealthy" | "gone";
+      readonly reason: string | undefined;
+    }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

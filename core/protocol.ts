@@ -5,7 +5,10 @@ import type { CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
 import type { ModelMetadata } from "./model.ts";
 import type { ModelRef } from "./request.ts";
+import type { RunSliced } from "./run.ts";
 import type { Service } from "./service.ts";
+
+export type { RunSliced } from "./run.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 
@@ -78,15 +81,6 @@ export interface DataPlane {
   models(): readonly string[];
   serverMetadata(): ServerMetadata;
 }
-
-/**
- * Runs codec work that stops now and then (a generator that yields about every millisecond) so that the event loop is
- * never held. `small` work is done at once.
- */
-export type RunSliced = <T>(
-  work: Generator<void, T, void>,
-  options: { readonly small: boolean; readonly signal: AbortSignal },
-) => T | Promise<T>;
 
 /** The limits that a decoder keeps to; from `limits` in the config. */
 export interface DecodeLimits {

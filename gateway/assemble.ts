@@ -33,10 +33,12 @@ const partsOf = new WeakMap<Assembly, Parts>();
 export async function assemble(config: Config, env: Env, previous?: Assembly): Promise<Assembly> {
   const parts = openParts(previous === undefined ? undefined : partsOf.get(previous));
   try {
+    const run = previous?.planes.run ?? openSlicer(env.clock);
     const backends: Backend[] = [];
     for (const { name, kind, options } of config.backends) {
       const key = canonical(["backend", name, kind.kind, options, config.baseDir]);
-      backends.push(await parts.use(key, () => kind.open(options, { name, env, baseDir: config.baseDir, parseYaml })));
+      const context = { name, env, baseDir: config.baseDir, parseYaml, run };
+      backends.push(await parts.use(key, () => kind.open(options, context)));
     }
     warnOfAbsent(config, backends, env);
     const plane = openPlane({
@@ -48,12 +50,13 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       ...(config.zone === undefined ? {} : { zone: config.zone }),
       server: serverMetadata(),
       env,
+      run,
     });
     const planes: Planes = {
       data: plane,
       control: controlOf(backends),
       env,
-      run: previous?.planes.run ?? openSlicer(env.clock),
+      run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
       tenant: tenantOf(config),
     };

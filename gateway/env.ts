@@ -16,8 +16,17 @@ export const systemClock: Clock = {
   },
 };
 
-export function systemEnv(parts: { readonly log: Log; readonly emit: (event: Event) => void }): Env {
-  return { clock: systemClock, random: Math.random, emit: parts.emit, log: parts.log };
+/** What the owner of the process gives to its Env. */
+export interface SystemParts {
+  readonly log: Log;
+  readonly emit: (event: Event) => void;
+  /** None when absent. */
+  readonly variables?: Env["variables"];
+}
+
+export function systemEnv(parts: SystemParts): Env {
+  const { log, emit, variables = {} } = parts;
+  return { clock: systemClock, random: Math.random, emit, log, variables };
 }
 
 /** Bytes of memory this process may use: the container's limit where there is one, else the machine's memory. */

@@ -1,6 +1,7 @@
 // The life of a gateway: opens the listeners over an assembly, drains and stops.
 
 import type { Address, Config } from "../config/config.ts";
+import type { Env } from "../core/env.ts";
 import type { ModelStatus } from "../core/model.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly config: Config;
   /** The process's log; one that says nothing when absent. */
   readonly log?: ProcessLog;
+  /** The environment variables that proxies and credentials of backends are taken from; none when absent. */
+  readonly variables?: Env["variables"];
 }
 
 /** A gateway that serves. */
@@ -46,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     inFlightBytes: () => budget.usedBytes,
     inFlightRequests: () => open.fronts.reduce((sum, one) => sum + one.inFlight, 0),
   });
-  const env = systemEnv({ log, emit: metrics.count });
+  const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
   const state: State = { phase: "starting" };
   const assembly = await assemble(config, env);
   try {

@@ -74,6 +74,12 @@ export function openMetrics(gauges: Gauges): Metrics {
     labelNames: ["backend", "model", "version"],
     registers,
   });
+  const endpointHealthy = new Gauge({
+    name: "sluice_endpoint_healthy",
+    help: "1 when the server answers its health checks, 0 when it fails them.",
+    labelNames: ["backend", "endpoint"],
+    registers,
+  });
   const wasted = new Counter({
     name: "sluice_wasted_run_seconds_total",
     help: "Time of runs whose caller had gone before they ended.",
@@ -139,6 +145,12 @@ export function openMetrics(gauges: Gauges): Metrics {
         const where = { backend: event.backend, model: event.model, version: event.version };
         if (event.state === "unloading") modelReady.remove(where);
         else modelReady.set(where, event.state === "ready" ? 1 : 0);
+        return;
+      }
+      case "endpoint-state": {
+        const where = { backend: event.backend, endpoint: event.endpoint };
+        if (event.state === "gone") endpointHealthy.remove(where);
+        else endpointHealthy.set(where, event.state === "healthy" ? 1 : 0);
         return;
       }
       case "wasted":

@@ -37,7 +37,7 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   tuneHeap();
   let running: Running;
   try {
-    running = await serve({ config, log });
+    running = await serve({ config, log, variables: io.env });
   } catch (error) {
     log.flush();
     throw error;

@@ -10,6 +10,7 @@ import type { InferRequest, InferResponse } from "../../core/request.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { systemClock, systemEnv } from "../../gateway/env.ts";
 import { openLog } from "../../gateway/log.ts";
+import { openSlicer } from "../../gateway/slicer.ts";
 import { ROOT } from "../support/gateway.ts";
 import { elements, type Plain, plain } from "../support/gateway-oip.ts";
 import { until } from "../support/http-client.ts";
@@ -53,7 +54,13 @@ describe.each(backendKinds)("$kind", (kind: BackendKind) => {
 
   beforeAll(async () => {
     const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: () => {} });
-    backend = await kind.open(kind.options.parse(OPTIONS[kind.kind]), { name: "b", env, baseDir: ROOT, parseYaml });
+    backend = await kind.open(kind.options.parse(OPTIONS[kind.kind]), {
+      name: "b",
+      env,
+      baseDir: ROOT,
+      parseYaml,
+      run: openSlicer(env.clock),
+    });
     await until(() => backend.catalog.list().every((status) => status.state === "ready"));
     endpoint = backend.endpoints.list()[0]!;
   });

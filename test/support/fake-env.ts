@@ -71,6 +71,7 @@ export function fakeEnv(seed = 1): FakeEnv {
     random: seededRandom(seed),
     emit: (event) => events.push(event),
     log,
+    variables: {},
     events,
     lines,
   };

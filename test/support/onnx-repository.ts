@@ -13,6 +13,7 @@ import type { Event } from "../../core/event.ts";
 import type { InferResponse } from "../../core/request.ts";
 import { joinBytesElements, type Tensor } from "../../core/tensor.ts";
 import { systemClock } from "../../gateway/env.ts";
+import { openSlicer } from "../../gateway/slicer.ts";
 import { seededRandom } from "./fake-env.ts";
 import { requestFor } from "./scripted.ts";
 
@@ -87,9 +88,14 @@ export async function openBackend(
       look();
     },
     log: { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") },
+    variables: {},
   };
   const parsed = onnxOptions.parse({ repository: root, workers: 2, watch: false, ...options });
-  const backend = await openOnnx(parsed, { name: "local", env, baseDir: "/", parseYaml }, seams);
+  const backend = await openOnnx(
+    parsed,
+    { name: "local", env, baseDir: "/", parseYaml, run: openSlicer(env.clock) },
+    seams,
+  );
   const when = (holds: () => boolean) =>
     new Promise<void>((resolve) => {
       const check = () => {
