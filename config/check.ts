@@ -137,6 +137,17 @@ function checkTarget(at: Path, target: TargetWords, known: readonly string[]): r
     if (twice === undefined) continue;
     faults.push({ path: [...at, side], message: `expected each name there once, got ${JSON.stringify(twice)} twice` });
   }
+  for (const [name, there] of Object.entries(target.inputs ?? {})) {
+    if (typeof there === "string" || (there.datatype === undefined) === (there.there === undefined)) continue;
+    const [missing, given] = there.datatype === undefined ? ["datatype", "there"] : ["there", "datatype"];
+    const message = `expected datatype (what clients send) and there (what the backend takes), got ${given} without ${missing}`;
+    faults.push({ path: [...at, "inputs", name], message });
+  }
+  for (const side of ["inputs", "outputs"] as const) {
+    for (const name of castsOfBytes(target[side] ?? {})) {
+      faults.push({ path: [...at, side, name], message: "expected a cast between numbers, got one of BYTES" });
+    }
+  }
   for (const [name, words] of Object.entries(target.fixed ?? {})) {
     try {
       fixedTensor({ name, ...words });
@@ -145,6 +156,13 @@ function checkTarget(at: Path, target: TargetWords, known: readonly string[]): r
     }
   }
   return faults;
+}
+
+function castsOfBytes(tensors: NonNullable<TargetWords["inputs"]>): readonly string[] {
+  return Object.entries(tensors).flatMap(([name, there]) => {
+    if (typeof there === "string") return [];
+    return [there.datatype, there.there].includes("BYTES") ? [name] : [];
+  });
 }
 
 function checkLabels(at: Path, { labels, versions }: ModelWords): readonly Fault[] {

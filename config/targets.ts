@@ -18,22 +18,23 @@ const version = () =>
     })
     .transform(String);
 
-const bridged = (side: "input" | "output") =>
-  z.union([
-    z.string().min(1),
-    z.strictObject({
-      name: z.string().min(1).optional().describe(`The ${side}'s name there; the same name where nothing is said.`),
-      datatype: datatype()
-        .optional()
-        .describe("Its datatype there: values are cast, and refused when they do not fit."),
-      batch: z
-        .enum(["add", "drop"])
-        .optional()
-        .describe(
-          "add: it has a leading dimension of 1 more there; drop: it has the leading dimension of 1 not there.",
-        ),
-    }),
-  ]);
+const bridgedWords = {
+  name: z.string().min(1).optional().describe("Its name there; the same name where nothing is said."),
+  datatype: datatype()
+    .optional()
+    .describe("The datatype that clients see, where it is another one there: values that do not fit are refused."),
+  batch: z
+    .enum(["add", "drop"])
+    .optional()
+    .describe("add: it has a leading dimension of 1 more there; drop: it has the leading dimension of 1 not there."),
+};
+
+const bridgedInput = z.union([
+  z.string().min(1),
+  z.strictObject({ ...bridgedWords, there: datatype().optional().describe("Its datatype there, when it is cast.") }),
+]);
+
+const bridgedOutput = z.union([z.string().min(1), z.strictObject(bridgedWords)]);
 
 const fixed = z.strictObject({
   datatype: datatype(),
@@ -48,9 +49,9 @@ export const targetWords = {
   version: version().optional().describe("The version there; the newest where nothing is said."),
   label: z.string().min(1).optional().describe("A label there, instead of a version."),
   tags: z.array(z.string().min(1)).default([]).describe("Only endpoints of the backend that have all of these tags."),
-  inputs: z.record(z.string(), bridged("input")).optional().describe("Inputs that have another name or form there."),
+  inputs: z.record(z.string(), bridgedInput).optional().describe("Inputs that have another name or form there."),
   outputs: z
-    .record(z.string(), bridged("output"))
+    .record(z.string(), bridgedOutput)
     .optional()
     .describe("The outputs, by the names that clients see; those not listed here are left out."),
   fixed: z.record(z.string(), fixed).optional().describe("Inputs that it wants and clients never send."),
@@ -135,6 +136,7 @@ function tensorsOf(words: TargetWords["inputs"]): ReadonlyMap<string, BridgedTen
         {
           name: there.name ?? name,
           ...(datatype === undefined ? {} : { datatype }),
+          ...(there.there === undefined ? {} : { there: there.there }),
           ...(batch === undefined ? {} : { batch }),
         },
       ];

@@ -6,8 +6,10 @@ import type { Datatype, Tensor } from "./tensor.ts";
 export interface BridgedTensor {
   /** Its name there. */
   readonly name: string;
-  /** Its datatype there, where it is another one: values are cast, and refused when they do not fit. */
+  /** The datatype that clients see, where the backend has another one: values are cast, and refused when they do not fit. */
   readonly datatype?: Datatype;
+  /** An input's datatype there, when it is cast; an output's own answer tells it. */
+  readonly there?: Datatype;
   /**
    * `add`: it has one dimension more there, a leading one of 1. `drop`: the logical tensor has a leading dimension of 1
    * that is not there.

@@ -4,6 +4,7 @@ import { bridgeLayer } from "../backends/bridge.ts";
 import type { Endpoint } from "../core/backend.ts";
 import { InferError } from "../core/error.ts";
 import type { Candidate, Candidates } from "../core/policy.ts";
+import type { RunSliced } from "../core/protocol.ts";
 import { answerAs, type ModelRef, type ResolvedModel, type Select } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { stack } from "../core/service.ts";
@@ -16,12 +17,14 @@ export interface LeafOptions {
   /** What stands above the balancer, outermost first. */
   readonly layers: readonly Layer[];
   readonly balance: (candidates: Candidates) => Service;
+  /** For casts of large tensors. */
+  readonly run: RunSliced;
 }
 
 /** A Service that answers for one version, whatever version its requests name. */
-export function openLeaf({ model, targets, layers, balance }: LeafOptions): Service {
+export function openLeaf({ model, targets, layers, balance, run }: LeafOptions): Service {
   const select: Select = { by: "version", version: model.version };
-  const service = stack(layers, balance(candidatesOf(model, targets)));
+  const service = stack(layers, balance(candidatesOf({ model, targets, run })));
   return async (request, call) => {
     call.trace.learn({ version: model.version });
     return answerAs(await service({ ...request, model: { name: model.name, select } }, call), model);
@@ -29,12 +32,12 @@ export function openLeaf({ model, targets, layers, balance }: LeafOptions): Serv
 }
 
 /** The endpoints of all targets as one list, which is the same list for as long as no endpoint comes or goes. */
-function candidatesOf(model: ResolvedModel, targets: readonly Target[]): Candidates {
+function candidatesOf({ model, targets, run }: Pick<LeafOptions, "model" | "targets" | "run">): Candidates {
   const known = new WeakMap<Endpoint, Map<Target, Candidate>>();
   const candidateOf = (target: Target, endpoint: Endpoint): Candidate => {
     const ofEndpoint = known.get(endpoint) ?? new Map<Target, Candidate>();
     known.set(endpoint, ofEndpoint);
-    const candidate = ofEndpoint.get(target) ?? openCandidate({ model, target, endpoint });
+    const candidate = ofEndpoint.get(target) ?? openCandidate({ model, target, endpoint, run });
     ofEndpoint.set(target, candidate);
     return candidate;
   };
@@ -61,12 +64,13 @@ interface CandidateParts {
   readonly model: ResolvedModel;
   readonly target: Target;
   readonly endpoint: Endpoint;
+  readonly run: RunSliced;
 }
 
-function openCandidate({ model, target, endpoint }: CandidateParts): Candidate {
+function openCandidate({ model, target, endpoint, run }: CandidateParts): Candidate {
   const there = { name: target.model, ...(target.version === undefined ? {} : { version: target.version }) };
   const modelThere: ModelRef = { name: target.model, select: selectThere(target) };
-  const bridged = stack(target.bridge === undefined ? [] : [bridgeLayer(target.bridge)], (request, call) =>
+  const bridged = stack(target.bridge === undefined ? [] : [bridgeLayer(target.bridge, run)], (request, call) =>
     endpoint.infer({ ...request, model: modelThere }, call),
   );
   return {

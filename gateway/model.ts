@@ -8,7 +8,7 @@ import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { Candidates, PolicyContext, PolicyKind } from "../core/policy.ts";
-import type { ServerMetadata } from "../core/protocol.ts";
+import type { RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { firstAvailable, openLeaf } from "./leaf.ts";
 import { modelStack } from "./stack.ts";
@@ -36,6 +36,7 @@ export interface PlaneOptions {
   readonly zone?: string;
   readonly server: ServerMetadata;
   readonly env: Env;
+  readonly run: RunSliced;
 }
 
 /** A backend and the policies that hold for all models there. */
@@ -110,7 +111,8 @@ function openRoute({ options, setting, versions, words }: RouteParts): Service {
     // versions of a repository come and go: what is not there any longer is not kept
     for (const old of leaves.keys()) if (!versions.knows(old)) leaves.delete(old);
     const model = { name: setting.name, version };
-    const leaf = openLeaf({ model, targets: versions.targets(version), layers: [], balance: balance() });
+    const targets = versions.targets(version);
+    const leaf = openLeaf({ model, targets, layers: [], balance: balance(), run: options.run });
     leaves.set(version, leaf);
     return leaf;
   };

@@ -15,7 +15,7 @@ models:
       1: {backend: local, model: fraud_tf, version: 12, tags: [a100]}
       2:
         backend: local
-        inputs: {x: INPUT__0, t: {datatype: FP64, batch: drop}}
+        inputs: {x: INPUT__0, t: {datatype: FP32, there: FP64, batch: drop}}
         outputs: {score: {name: OUTPUT__0, batch: add}}
         fixed: {k: {datatype: INT64, shape: [1, 2], data: [[3, "9223372036854775807"]]}}
       3: {targets: [{backend: local, model: a, label: stable}, {backend: local, model: b}]}
@@ -50,7 +50,7 @@ describe("the versions of a model", () => {
     const bridge = runs.versions.get("2")![0]!.bridge!;
     expect([...bridge.inputs]).toEqual([
       ["x", { name: "INPUT__0" }],
-      ["t", { name: "t", datatype: "FP64", batch: "drop" }],
+      ["t", { name: "t", datatype: "FP32", there: "FP64", batch: "drop" }],
     ]);
     expect([...bridge.outputs]).toEqual([["score", { name: "OUTPUT__0", batch: "add" }]]);
     expect(bridge.fixed.map(({ name, datatype, shape, data }) => [name, datatype, shape, [...data]])).toEqual([
@@ -95,6 +95,14 @@ describe("the versions of a model", () => {
     ],
     ["{backend: local, version: 1, label: stable}", "models.m.label: expected a version or a label, got both"],
     ["{backend: local, inputs: {a: x, b: x}}", 'models.m.inputs: expected each name there once, got "x" twice'],
+    [
+      "{backend: local, inputs: {a: {datatype: FP32}}}",
+      "models.m.inputs.a: expected datatype (what clients send) and there (what the backend takes), got datatype without there",
+    ],
+    [
+      "{backend: local, outputs: {a: {datatype: BYTES}}}",
+      "models.m.outputs.a: expected a cast between numbers, got one of BYTES",
+    ],
     [
       "{backend: local, fixed: {k: {datatype: INT8, shape: [2], data: [1]}}}",
       "models.m.fixed.k.data: expected 2 values for shape [2], got 1",
