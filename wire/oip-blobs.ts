@@ -66,7 +66,8 @@ function* checkBlob(tensor: Tensor, label: string, pace: Pace): Sliced<void> {
   );
 }
 
-function* countElements(data: Uint8Array, label: string, pace: Pace): Sliced<number> {
+/** The elements of BYTES in their canonical form. @throws InferError invalid-argument when the length prefixes do not add up */
+export function* countElements(data: Uint8Array, label: string, pace: Pace): Sliced<number> {
   let at = 0;
   let seen = 0;
   while (at < data.byteLength) {
