@@ -2,9 +2,10 @@
 
 import { dirname, resolve } from "node:path";
 import type { TargetRef } from "../core/bridge.ts";
+import { completeSignature } from "../core/signature.ts";
 import { type BackendConfig, type Config, deepFreeze, type Kinds, type ModelConfig, type Runs } from "./config.ts";
 import type { Document } from "./schema.ts";
-import { completeSignature, completeTarget, targetsOf } from "./targets.ts";
+import { completeTarget, targetsOf } from "./targets.ts";
 
 /** What the passes over a config have left of it when nothing is wrong. */
 export interface Complete {

@@ -2,8 +2,9 @@
 
 import { type ZodType, z } from "zod";
 import type { PolicyKind } from "../core/policy.ts";
+import { signatureWord } from "../core/signature.ts";
 import { bytes, duration, show } from "../core/words.ts";
-import { labelsWord, signatureWord, targetWords, versionsWord } from "./targets.ts";
+import { labelsWord, targetWords, versionsWord } from "./targets.ts";
 import { address, headerName, inFlight } from "./words.ts";
 
 /** Says what was expected instead of a bare type. */

@@ -2,13 +2,9 @@
 
 import { z } from "zod";
 import type { Bridge, BridgedTensor, TargetRef } from "../core/bridge.ts";
-import type { Signature, TensorSpec } from "../core/model.ts";
-import { DATATYPES, type Datatype } from "../core/tensor.ts";
+import { datatypeWord } from "../core/signature.ts";
 import { show } from "../core/words.ts";
 import { fixedTensor } from "./fixed.ts";
-
-const datatype = () =>
-  z.enum(DATATYPES as readonly [Datatype, ...Datatype[]]).describe("A datatype of the Open Inference Protocol.");
 
 /** A version as it may be written: 1 or "1". */
 const version = () =>
@@ -20,7 +16,7 @@ const version = () =>
 
 const bridgedWords = {
   name: z.string().min(1).optional().describe("Its name there; the same name where nothing is said."),
-  datatype: datatype()
+  datatype: datatypeWord()
     .optional()
     .describe("The datatype that clients see, where it is another one there: values that do not fit are refused."),
   batch: z
@@ -31,13 +27,16 @@ const bridgedWords = {
 
 const bridgedInput = z.union([
   z.string().min(1),
-  z.strictObject({ ...bridgedWords, there: datatype().optional().describe("Its datatype there, when it is cast.") }),
+  z.strictObject({
+    ...bridgedWords,
+    there: datatypeWord().optional().describe("Its datatype there, when it is cast."),
+  }),
 ]);
 
 const bridgedOutput = z.union([z.string().min(1), z.strictObject(bridgedWords)]);
 
 const fixed = z.strictObject({
-  datatype: datatype(),
+  datatype: datatypeWord(),
   shape: z.array(z.int().min(0)).describe("Sizes of the dimensions; empty for a scalar."),
   data: z.json().describe("The values, flat or nested as the shape; 64-bit whole numbers beyond 2^53 as text."),
 });
@@ -72,21 +71,6 @@ export const versionsWord = z
 export const labelsWord = z
   .record(z.string(), version())
   .describe("Names of versions, movable: clients may ask for a label instead of a version.");
-
-const spec = z.strictObject({
-  name: z.string().min(1),
-  datatype: datatype(),
-  shape: z.array(z.int().min(-1)).describe("Sizes of the dimensions; -1 where any size is taken."),
-  optional: z.boolean().optional().describe("The input may be left out."),
-});
-
-export const signatureWord = z
-  .strictObject({
-    inputs: z.array(spec).describe("What the model takes."),
-    outputs: z.array(spec).describe("What it gives."),
-    batchDim: z.literal(0).optional().describe("The dimension along which rows may be joined."),
-  })
-  .describe("The model's signature; needed only where no server can tell it.");
 
 export type TargetWords = z.output<typeof target>;
 export type VersionsWord = z.output<typeof versionsWord>;
@@ -142,15 +126,4 @@ function tensorsOf(words: TargetWords["inputs"]): ReadonlyMap<string, BridgedTen
       ];
     }),
   );
-}
-
-/** The declared signature. */
-export function completeSignature(words: z.output<typeof signatureWord>): Signature {
-  const specs = (list: typeof words.inputs): readonly TensorSpec[] =>
-    list.map(({ optional, ...rest }) => (optional === undefined ? rest : { ...rest, optional }));
-  return {
-    inputs: specs(words.inputs),
-    outputs: specs(words.outputs),
-    ...(words.batchDim === undefined ? {} : { batchDim: words.batchDim }),
-  };
 }
