@@ -5,6 +5,7 @@ import type { Call } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import type { InferError } from "../core/error.ts";
 import type { ModelMetadata, ModelStatus } from "../core/model.ts";
+import type { RunSliced } from "../core/run.ts";
 import type { Service } from "../core/service.ts";
 
 /** One server of some kind, as its kind's file speaks to it. Every method throws InferErrors only. */
@@ -44,6 +45,8 @@ export interface Door {
   /** Where the server is, as the config or the discovery has it. */
   readonly url: URL;
   readonly env: Env;
+  /** Runs the codecs of large bodies without holding the event loop. */
+  readonly run: RunSliced;
   /** Connections over HTTP, with the backend's TLS, timeouts and limits. One client is opened for each endpoint. */
   http(options?: HttpDoor): HttpClient;
   grpc(options?: GrpcDoor): GrpcClient;
