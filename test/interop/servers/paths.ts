@@ -1,13 +1,17 @@
 // Where the launchers of real servers find their Python and the demo models.
 
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const SERVERS = fileURLToPath(new URL(".", import.meta.url));
 
+/** Python that servers import. */
+export const PYTHON = join(SERVERS, "python");
+
 /** What the servers' Python needs in its environment: the demo models, and their common code on the path. */
 export const PYTHON_ENV: Readonly<Record<string, string>> = {
   SLUICE_MODELS: fileURLToPath(new URL("../../../models", import.meta.url)),
-  PYTHONPATH: SERVERS,
+  PYTHONPATH: PYTHON,
   PYTHONDONTWRITEBYTECODE: "1",
   PYTHONUNBUFFERED: "1",
 };

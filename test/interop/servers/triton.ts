@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { freePorts } from "../support/ports.ts";
 import { answers, type RunningServer, startServer, workFolder } from "../support/server.ts";
 import { isMissing, type Missing, type Venv, venv } from "../support/venv.ts";
-import { ONNX_RUNTIME, PYTHON_ENV, SERVERS } from "./paths.ts";
+import { ONNX_RUNTIME, PYTHON, PYTHON_ENV } from "./paths.ts";
 import { type TritonModelName, writeTritonModels } from "./triton-models.ts";
 
 const run = promisify(execFile);
@@ -45,7 +45,7 @@ export async function startTriton(options: TritonOptions = {}): Promise<Triton |
   const folder = await workFolder("triton");
   try {
     const running = await start(found, folder.path, options);
-    const close = () => running.close().then(() => folder.remove());
+    const close = () => running.close().then(folder.remove);
     return { ...running, close };
   } catch (error) {
     await folder.remove();
@@ -62,7 +62,7 @@ async function start(found: Venv, folder: string, options: TritonOptions): Promi
   await cp(join(home, "backends/python"), backend, { recursive: true });
   await cp(join(home, "python_backend_stubs", await minor(found.python)), backend, { recursive: true });
   // the stub sets PYTHONPATH itself, to this folder among others
-  await cp(join(SERVERS, "demo.py"), join(backend, "demo.py"));
+  await cp(join(PYTHON, "demo.py"), join(backend, "demo.py"));
   await writeTritonModels(repository, options.models ?? USUAL);
   const [http = 0, grpc = 0, metrics = 0] = await freePorts(3);
   const explicit = (options.control ?? "explicit") === "explicit";
