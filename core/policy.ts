@@ -19,8 +19,10 @@ export interface PolicyContext {
  */
 export interface Candidate {
   readonly endpoint: Endpoint;
-  /** Whether it should be given work now: healthy, not tripped, and known to have the model. */
+  /** Whether it should be given work now: healthy and not tripped. */
   available(): boolean;
+  /** Whether it had the model when it was last looked at. */
+  serves(): boolean;
   readonly service: Service;
 }
 

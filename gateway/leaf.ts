@@ -75,9 +75,12 @@ function openCandidate({ model, target, endpoint, run }: CandidateParts): Candid
   );
   return {
     endpoint,
-    available: () => endpoint.available() && endpoint.serves(there),
+    available: () => endpoint.available(),
+    serves: () => endpoint.serves(there),
     service: async (request, call) => {
-      const reply = await bridged(request, call);
+      const reply = await bridged(request, call).catch((error: unknown) => {
+        throw lostModel(error, model, target) ?? error;
+      });
       // an adapter tells what it ran under the names there
       call.trace.learn({ version: model.version, backend: target.at.name, endpoint: endpoint.id });
       return reply;
@@ -85,16 +88,14 @@ function openCandidate({ model, target, endpoint, run }: CandidateParts): Candid
   };
 }
 
+// The client asked for a model that there is: that a backend has lost it is not the client's fault.
+function lostModel(error: unknown, { name, version }: ResolvedModel, target: Target): InferError | undefined {
+  if (!(error instanceof InferError) || error.code !== "not-found") return undefined;
+  const text = `model "${name}" version ${version}: backend "${target.at.name}" has it no longer`;
+  return new InferError("unavailable", text, { cause: error });
+}
+
 function selectThere({ version, label }: Target): Select {
   if (version !== undefined) return { by: "version", version };
   return label === undefined ? { by: "default" } : { by: "label", label };
-}
-
-/** The first endpoint that can take work: what stands in for a balancer where there is none. */
-export function firstAvailable(model: string): (candidates: Candidates) => Service {
-  return (candidates) => async (request, call) => {
-    const candidate = candidates.list().find((one) => one.available());
-    if (candidate !== undefined) return candidate.service(request, call);
-    throw new InferError("unavailable", `model "${model}": no endpoint can take work now`);
-  };
 }

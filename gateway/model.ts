@@ -10,7 +10,7 @@ import type { ModelMetadata } from "../core/model.ts";
 import type { Candidates, PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
-import { firstAvailable, openLeaf } from "./leaf.ts";
+import { openLeaf } from "./leaf.ts";
 import { modelStack } from "./stack.ts";
 import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
 
@@ -125,8 +125,9 @@ function openRoute({ options, setting, versions, words }: RouteParts): Service {
 /** One balancer for each version, since what it learns belongs to that version. */
 function balanceOf({ options, setting, words }: Omit<RouteParts, "versions">): () => (from: Candidates) => Service {
   const kind = options.policyKinds.find((one) => one.place === "balance");
-  if (kind?.place !== "balance" || !words.has(kind.word)) return () => firstAvailable(setting.name);
-  return () => kind.build(words.get(kind.word), contextOf(options, setting));
+  if (kind?.place !== "balance") throw new Error("no policy is registered that balances");
+  const value = words.get(kind.word) ?? kind.options.parse(undefined);
+  return () => kind.build(value, contextOf(options, setting));
 }
 
 function followed(setting: ModelConfig, backend: (name: string) => Backend): readonly (() => void)[] {

@@ -73,7 +73,10 @@ function openFake(name: string, kind: string, held: Held): Backend {
     infer,
     slots: { free: 1, busy: 0, take: async () => ({ release: () => {} }), onFree: () => () => {} },
     available: () => true,
-    serves: ({ name: model, version }) => (held.models.get(model)?.get(version ?? "")?.state ?? "ready") === "ready",
+    serves: ({ name: model, version = "" }) => {
+      const found = held.models.get(model)?.get(version);
+      return found !== undefined && (found.state ?? "ready") === "ready";
+    },
     ready: async ({ name: model, version }) => (find(model, version).state ?? "ready") === "ready",
     close: async () => {},
   };

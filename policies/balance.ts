@@ -1,0 +1,147 @@
+// balance: which endpoint answers a request, among all that run the version, on whatever backends.
+
+import { z } from "zod";
+import type { Call } from "../core/call.ts";
+import { InferError } from "../core/error.ts";
+import { outcomeOf } from "../core/outcome.ts";
+import type { BalanceKind, Candidates, PolicyContext } from "../core/policy.ts";
+import { type InferRequest, whenEnded } from "../core/request.ts";
+import type { Service } from "../core/service.ts";
+import { duration } from "../core/words.ts";
+import { eligibleSeats } from "./balance/eligible.ts";
+import { type HashKey, openPicker, PICKERS, type PickerName } from "./balance/pickers.ts";
+import { openSeats, type Seat } from "./balance/seats.ts";
+
+export interface BalanceOptions {
+  readonly by: PickerName;
+  /** For `hash`: what of a request is hashed. */
+  readonly key?: HashKey;
+  /** How long an endpoint that came later than the others is eased in. */
+  readonly slowStartMs: number;
+  /** A tier that is healthy by less than this share gives work to the next one. */
+  readonly spillBelow: number;
+  /** When less than this share of all endpoints is healthy, health is not believed and all are used. */
+  readonly panicBelow: number;
+}
+
+const share = (fallback: number, what: string) =>
+  z
+    .string()
+    .regex(/^(100|\d{1,2})(\.\d+)?%$/, { error: "expected a share such as 50%" })
+    .prefault(`${fallback}%`)
+    .transform((text) => Math.min(1, Number.parseFloat(text) / 100))
+    .describe(what);
+
+const key = z
+  .union([
+    z.strictObject({ header: z.string().min(1).toLowerCase() }),
+    z.strictObject({ query: z.string().min(1) }),
+    z.enum(["tenant", "peer"]),
+  ])
+  .describe("What requests are kept together by: {header: x-user-id}, {query: user}, tenant or peer.");
+
+const words = z.strictObject({
+  by: z.enum(PICKERS).describe("How an endpoint is chosen."),
+  key: key.optional(),
+  slowStart: duration({ zero: true })
+    .prefault("30s")
+    .describe("How long an endpoint that is new or has come back is eased in."),
+  spillBelow: share(70, "A tier or zone that is healthy by less than this share gives work to the next one."),
+  panicBelow: share(50, "With less than this share of all endpoints healthy, all are used; 0% never."),
+});
+
+type Words = z.output<typeof words>;
+
+const written = z
+  .union([z.enum(PICKERS).transform((by) => words.parse({ by })), words])
+  .prefault("least-time")
+  .superRefine(({ by, key }, context) => {
+    if ((by === "hash") === (key !== undefined)) return;
+    const message =
+      by === "hash" ? "expected a key such as {header: x-user-id}, got nothing" : `expected no key with ${by}`;
+    context.addIssue({ code: "custom", path: ["key"], message });
+  })
+  .transform(
+    ({ by, key, slowStart, spillBelow, panicBelow }: Words): BalanceOptions => ({
+      by,
+      slowStartMs: slowStart,
+      spillBelow,
+      panicBelow,
+      ...(key === undefined ? {} : { key: key as HashKey }),
+    }),
+  )
+  .describe("How requests are spread over the endpoints; least-time where nothing is said.");
+
+export const balance: BalanceKind<BalanceOptions> = {
+  place: "balance",
+  word: "balance",
+  underBackend: true,
+  options: written,
+  build: (options, context) => (candidates) => openBalancer({ options, context, candidates }),
+};
+
+interface BalancerParts {
+  readonly options: BalanceOptions;
+  readonly context: PolicyContext;
+  readonly candidates: Candidates;
+}
+
+function openBalancer({ options, context, candidates }: BalancerParts): Service {
+  const { env, model, zone } = context;
+  const seats = openSeats({ slowStartMs: options.slowStartMs, clock: env.clock });
+  const pick = openPicker(options, env);
+  const view = { ...options, zone, random: () => env.random() };
+  return async (request, call) => {
+    const all = seats.of(candidates.list());
+    const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, view);
+    const seat = eligible.length > 1 ? pick(eligible, call) : eligible[0];
+    if (seat === undefined) throw nobody(model, all.length);
+    if (all.length > 1) call.trace.decide("balance", said(options.by, seat, { of: eligible.length, panic }));
+    return ask({ seat, rows: rowsOf(request) }, request, call);
+  };
+}
+
+interface Asked {
+  readonly seat: Seat;
+  readonly rows: number;
+}
+
+async function ask({ seat, rows }: Asked, request: InferRequest, call: Call): ReturnType<Service> {
+  const startedAt = call.clock.now();
+  seat.begin(startedAt);
+  const settle = (error: unknown) => {
+    const tookMs = call.clock.now() - startedAt;
+    // a mistake of the client's is found quickly and says nothing of how long an answer takes
+    const outcome = error === undefined || outcomeOf(error) !== "success" ? outcomeOf(error) : "ignored";
+    seat.learn({ outcome, perRowMs: tookMs / rows, tookMs });
+  };
+  try {
+    const reply = await seat.candidate.service(request, call);
+    settle(undefined);
+    if (reply.kind === "whole") {
+      seat.end();
+      return reply;
+    }
+    // a stream occupies its endpoint until it ends, however fast it began
+    return { kind: "stream", parts: whenEnded(reply.parts, () => seat.end()) };
+  } catch (error) {
+    settle(error);
+    seat.end();
+    throw error;
+  }
+}
+
+/** Requests with more rows take longer; how much longer is the same for all endpoints. */
+function rowsOf(request: InferRequest): number {
+  return Math.max(1, request.inputs[0]?.shape[0] ?? 1);
+}
+
+function said(by: PickerName, seat: Seat, { of, panic }: { readonly of: number; readonly panic: boolean }): string {
+  const why = panic ? `${of}, health not believed` : `${of}`;
+  return `${by} chose ${seat.candidate.endpoint.id} of ${why}`;
+}
+
+function nobody(model: string, known: number): InferError {
+  const why = known === 0 ? "has no endpoint" : "has no endpoint that can take work now";
+  return new InferError("unavailable", `model "${model}" ${why}`);
+}

@@ -1,0 +1,52 @@
+// Which endpoints a request may go to: those that have the model and are healthy, near ones first.
+
+import type { Seat } from "./seats.ts";
+
+export interface View {
+  /** The gateway's own zone. */
+  readonly zone: string | undefined;
+  readonly spillBelow: number;
+  readonly panicBelow: number;
+  random(): number;
+}
+
+export interface Eligible {
+  readonly seats: readonly Seat[];
+  /** So few are healthy that health is not believed. */
+  readonly panic: boolean;
+}
+
+/**
+ * The seats to choose among. Lower tiers come first, and within a tier the gateway's own zone; a level that is healthy by
+ * less than `spillBelow` leaves a share of its work to the next one, as much as it falls short by. Endpoints in `avoid`
+ * are left out as long as any other is there.
+ */
+export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], view: View): Eligible {
+  const [only] = all;
+  if (only !== undefined && all.length === 1) return { seats: only.candidate.serves() ? all : [], panic: false };
+  const serving = all.filter(({ candidate }) => candidate.serves());
+  const healthy = serving.filter((seat) => seat.available());
+  const panic = healthy.length < view.panicBelow * serving.length;
+  const usable = panic ? serving : healthy;
+  const kept = avoid.length === 0 ? usable : usable.filter(({ candidate }) => !avoid.includes(candidate.endpoint.id));
+  const seats = kept.length === 0 ? usable : kept;
+  return { seats: panic ? seats : nearest(seats, serving, view), panic };
+}
+
+function nearest(usable: readonly Seat[], serving: readonly Seat[], view: View): readonly Seat[] {
+  const levels = [...new Set(usable.map((seat) => levelOf(seat, view)))].sort((a, b) => a - b);
+  if (levels.length < 2) return usable;
+  for (const level of levels.slice(0, -1)) {
+    const here = usable.filter((seat) => levelOf(seat, view) === level);
+    const total = serving.filter((seat) => levelOf(seat, view) === level).length;
+    const share = here.length / total / view.spillBelow;
+    if (share >= 1 || view.random() < share) return here;
+  }
+  const last = levels.at(-1);
+  return usable.filter((seat) => levelOf(seat, view) === last);
+}
+
+function levelOf({ candidate }: Seat, { zone }: View): number {
+  const { tier, zone: there } = candidate.endpoint;
+  return 2 * tier + (zone === undefined || zone === there ? 0 : 1);
+}
