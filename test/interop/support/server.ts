@@ -106,12 +106,16 @@ export async function workFolder(name: string): Promise<{ readonly path: string;
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Whether an address of the loopback interface answers with this status; a `ready` for `startServer`. */
-export function answers(port: number, path: string, status = 200): () => Promise<boolean> {
+/** Whether a port of the loopback interface answers a path with 200; a `ready` for `startServer`. */
+export function answers(
+  port: number,
+  path: string,
+  init: { readonly headers?: Readonly<Record<string, string>> } = {},
+): () => Promise<boolean> {
   return async () => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { ...init, signal: AbortSignal.timeout(2_000) });
     await response.arrayBuffer();
-    return response.status === status;
+    return response.status === 200;
   };
 }
 
