@@ -50,6 +50,8 @@ export interface RouteKind<Options = unknown> extends Word<Options> {
 
 export interface BalanceKind<Options = unknown> extends Word<Options> {
   readonly place: "balance";
+  /** What holds where neither the model nor its backend says anything. */
+  readonly fallback: Options;
   /** One for each version of a logical model: what it learns of times and failures belongs to that version. */
   build(options: Options, context: PolicyContext): (candidates: Candidates) => Service;
 }

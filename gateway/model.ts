@@ -126,7 +126,7 @@ function openRoute({ options, setting, versions, words }: RouteParts): Service {
 function balanceOf({ options, setting, words }: Omit<RouteParts, "versions">): () => (from: Candidates) => Service {
   const kind = options.policyKinds.find((one) => one.place === "balance");
   if (kind?.place !== "balance") throw new Error("no policy is registered that balances");
-  const value = words.get(kind.word) ?? kind.options.parse(undefined);
+  const value = words.get(kind.word) ?? kind.fallback;
   return () => kind.build(value, contextOf(options, setting));
 }
 

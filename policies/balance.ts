@@ -54,7 +54,6 @@ type Words = z.output<typeof words>;
 
 const written = z
   .union([z.enum(PICKERS).transform((by) => words.parse({ by })), words])
-  .prefault("least-time")
   .superRefine(({ by, key }, context) => {
     if ((by === "hash") === (key !== undefined)) return;
     const message =
@@ -77,6 +76,7 @@ export const balance: BalanceKind<BalanceOptions> = {
   word: "balance",
   underBackend: true,
   options: written,
+  fallback: written.parse("least-time"),
   build: (options, context) => (candidates) => openBalancer({ options, context, candidates }),
 };
 

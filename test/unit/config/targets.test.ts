@@ -161,10 +161,11 @@ describe("a policy's word that may stand under a backend", () => {
     place: "balance",
     word: "balance",
     underBackend: true,
+    fallback: "least-time",
     options: z.enum(["least-time", "round-robin"]),
     build: () => () => () => Promise.reject(new Error("not built")),
   };
-  const withBalance = { ...kinds, policies: [...kinds.policies, balance] };
+  const withBalance = { ...kinds, policies: [balance] };
   const load = (text: string) => loadConfig({ text, file: "f.yaml", env: {} }, withBalance);
 
   it("is read there by its own schema and kept from the kind's", () => {

@@ -22,7 +22,7 @@ function pool(options: unknown, inits: readonly FakeEndpointInit[], zone?: strin
   const env = fakeEnv(7);
   const endpoints = inits.map((init) => fakeEndpoint(init, env));
   let list = endpoints.map((one) => one.candidate);
-  const read = balance.options.parse(options);
+  const read = options === undefined ? balance.fallback : balance.options.parse(options);
   const service = balance.build(read, { model: "m", env, ...(zone === undefined ? {} : { zone }) })({
     list: () => list,
   });
@@ -61,13 +61,16 @@ async function askAll({ ask, env }: Pool, count: number): Promise<void> {
 describe("the words after balance", () => {
   it.each([
     ["least-time", { by: "least-time", slowStartMs: 30_000, spillBelow: 0.7, panicBelow: 0.5 }],
-    [undefined, { by: "least-time", slowStartMs: 30_000, spillBelow: 0.7, panicBelow: 0.5 }],
     [
       { by: "hash", key: { header: "X-User" }, slowStart: "0s", panicBelow: "0%" },
       { by: "hash", key: { header: "x-user" }, slowStartMs: 0, spillBelow: 0.7, panicBelow: 0 },
     ],
   ])("are read: %s", (words, expected) => {
     expect(balance.options.parse(words)).toEqual(expected);
+  });
+
+  it("are least-time where nothing is said", () => {
+    expect(balance.fallback).toEqual(balance.options.parse("least-time"));
   });
 
   it.each([
