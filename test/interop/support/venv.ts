@@ -28,7 +28,7 @@ export interface VenvPlan {
   readonly packages: readonly (readonly string[])[];
   /** Python that succeeds only when everything is there in the right version. */
   readonly check: string;
-  /** For the whole installation; 5 minutes when absent. */
+  /** For the whole installation; 150 seconds when absent. */
   readonly timeoutMs?: number;
 }
 
@@ -76,7 +76,7 @@ async function install(name: string, plan: VenvPlan): Promise<string | undefined
   const words = plan.packages.flatMap((step, index) => (index === 0 ? step : [";", ...step]));
   const script = ["bash", "-c", INSTALL, "install", join(FOLDER, name), plan.check, ...words];
   try {
-    await run("flock", [join(FOLDER, `.${name}.lock`), ...script], { timeout: plan.timeoutMs ?? 300_000 });
+    await run("flock", [join(FOLDER, `.${name}.lock`), ...script], { timeout: plan.timeoutMs ?? 150_000 });
     return undefined;
   } catch (error) {
     const { stderr = "", message } = error as Error & { readonly stderr?: string };
