@@ -38,6 +38,10 @@ export const TABLE: Table = {
   outside: ["bench", "bin", "test", "vitest.config.ts"],
   doors: {
     "@fastify/http-proxy": ["gateway/passthrough.ts"],
+    // the AWS SDK's own reader of event streams, beside which ours is tested
+    "@smithy/core": [],
+    "@smithy/signature-v4": ["backends/sagemaker/sign.ts"],
+    "@jmespath-community/jmespath": ["backends/http/expression.ts"],
     "@grpc/grpc-js": ["gateway/grpc.ts", "backends/grpc-client.ts"],
     chokidar: ["backends/onnx/watch.ts"],
     "cli-table3": COMMAND_LINE,
