@@ -1,8 +1,9 @@
-// Writes the elements of a tensor as a flat JSON array, in slices; what is read back has the same bits.
+// Writes the elements of a tensor as a JSON array, flat or nested, in slices; what is read back has the same bits.
 
 import { InferError, invalid } from "../core/error.ts";
 import { type Datatype, elementCount, readU32, type Tensor } from "../core/tensor.ts";
 import { MAX_DECIMAL_BYTES, putAscii, putFloat32, putWhole, putWide } from "./json-decimals.ts";
+import { emptyArrays, type Nesting, openNesting } from "./json-nesting.ts";
 import { doubleText, type JsonWriter, put, room } from "./json-write.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
 import { findInvalidUtf8 } from "./utf8.ts";
@@ -13,11 +14,35 @@ const GROUP = 512;
 /** Writes the element at an index into the buffer, where there is room, and gives the place behind it. */
 type PutElement = (chunk: Uint8Array, at: number, index: number) => number;
 
+/** The text of a finite float, of at most 26 characters. */
+export type FloatText = (value: number, datatype: "FP32" | "FP64") => string;
+
+/** How elements are written where it can be said in more than one way. */
+export interface ElementStyle {
+  /**
+   * FP32 and FP64: `shortest` is few digits that read back to the same bits, `3` for 3.0; `fraction` is the same with
+   * `.0` behind whole numbers, so that a reader without types sees floats.
+   */
+  readonly floats: "shortest" | "fraction" | FloatText;
+  /** NaN and infinities: bare tokens, or refused. */
+  readonly odd: "token" | "refuse";
+  /** BYTES: text, `{"b64": "..."}`, or text where an element is UTF-8 and else b64. */
+  readonly bytes: "text" | "b64" | "either";
+}
+
+/** The style of the Open Inference Protocol. */
+const OIP_STYLE: ElementStyle = { floats: "shortest", odd: "token", bytes: "text" };
+
 export interface WriteContext {
   /** `output "scores"`: how errors name the tensor. */
   readonly label: string;
   readonly pace: Pace;
+  readonly style?: ElementStyle;
+  /** What can carry an element that JSON cannot, for errors. */
+  readonly carrier?: string;
 }
+
+const BINARY_EXTENSION = "the binary tensor extension (binary_data)";
 
 /**
  * Writes a tensor's `data`. FP32 takes the fewest of 7 to 9 digits that give the same float again, FP64 JavaScript's
@@ -27,35 +52,70 @@ export interface WriteContext {
  * form
  */
 export function* writeData(w: JsonWriter, tensor: Tensor, context: WriteContext): Sliced<void> {
-  put(w, "[");
-  if (tensor.datatype === "BYTES") {
-    yield* writeTexts(w, tensor.data, context);
-  } else {
-    const putElement = elementWriter(tensor.datatype, tensor.data, context.label);
-    const count = elementCount(tensor.shape);
-    for (let index = 0; index < count; index += GROUP) {
-      const to = Math.min(count, index + GROUP);
-      room(w, (to - index) * MAX_DECIMAL_BYTES);
-      const from = w.at;
-      putGroup(w, putElement, { from: index, to });
-      if (isDue(context.pace, w.at - from)) yield;
-    }
-  }
-  put(w, "]");
+  const elements = openElements(tensor, context);
+  yield* elements.write(w, { count: elements.count, shape: [elements.count] });
 }
 
-function putGroup(w: JsonWriter, putElement: PutElement, range: { readonly from: number; readonly to: number }): void {
+/** Elements of a tensor being written, from the first to the last. */
+export interface Elements {
+  readonly count: number;
+  /**
+   * Writes the next so many elements nested as the shape says, which has so many; a bare element for shape [].
+   *
+   * @throws InferError unsupported for an element that JSON cannot carry
+   */
+  write(w: JsonWriter, next: { readonly count: number; readonly shape: readonly number[] }): Sliced<void>;
+}
+
+/** Begins to write. @throws InferError invalid-argument for FP16 and BF16, which have no JSON form */
+export function openElements(tensor: Tensor, context: WriteContext): Elements {
+  const count = elementCount(tensor.shape);
+  if (tensor.datatype === "BYTES") return { count, write: textWriter(tensor.data, context) };
+  const putElement = elementWriter(tensor.datatype, tensor.data, context);
+  let from = 0;
+  return {
+    count,
+    *write(w, next) {
+      if (next.count === 0) {
+        put(w, emptyArrays(next.shape, context.label));
+        return;
+      }
+      const nesting = openNesting(next.shape);
+      const to = from + next.count;
+      put(w, nesting.start);
+      while (from < to) {
+        const end = Math.min(to, from + GROUP);
+        room(w, (end - from) * (MAX_DECIMAL_BYTES + nesting.maxBetween));
+        const begin = w.at;
+        putGroup(w, putElement, { from, to: end, nesting });
+        from = end;
+        if (isDue(context.pace, w.at - begin)) yield;
+      }
+      put(w, nesting.end);
+    },
+  };
+}
+
+interface Group {
+  readonly from: number;
+  readonly to: number;
+  readonly nesting: Nesting;
+}
+
+function putGroup(w: JsonWriter, putElement: PutElement, { from, to, nesting }: Group): void {
   const { chunk } = w;
   let at = w.at;
-  for (let index = range.from; index < range.to; index++) {
-    if (index > 0) chunk[at++] = 0x2c;
+  for (let index = from; index < to; index++) {
+    const between = nesting.next();
+    if (between === ",") chunk[at++] = 0x2c;
+    else at = putAscii(chunk, at, between);
     at = putElement(chunk, at, index);
   }
   w.at = at;
 }
 
 // A DataView reads at any offset, so it does not matter where in a shared buffer the tensor begins.
-function elementWriter(datatype: Exclude<Datatype, "BYTES">, data: Uint8Array, label: string): PutElement {
+function elementWriter(datatype: Exclude<Datatype, "BYTES">, data: Uint8Array, context: WriteContext): PutElement {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   switch (datatype) {
     case "BOOL":
@@ -79,12 +139,14 @@ function elementWriter(datatype: Exclude<Datatype, "BYTES">, data: Uint8Array, l
       return (chunk, at, i) =>
         putInt64(chunk, at, { low: view.getUint32(i * 8, true), high: view.getInt32(i * 8 + 4, true) });
     case "FP32":
-      return (chunk, at, i) => putFloat32(chunk, at, view.getFloat32(i * 4, true));
+      return floatWriter(datatype, (i) => view.getFloat32(i * 4, true), context);
     case "FP64":
-      return (chunk, at, i) => putFloat64(chunk, at, view.getFloat64(i * 8, true));
+      return floatWriter(datatype, (i) => view.getFloat64(i * 8, true), context);
     case "FP16":
     case "BF16":
-      throw invalid(`${label}: ${datatype} has no JSON form; the binary tensor extension (binary_data) carries it`);
+      throw invalid(
+        `${context.label}: ${datatype} has no JSON form; ${context.carrier ?? BINARY_EXTENSION} carries it`,
+      );
     default:
       return datatype satisfies never;
   }
@@ -110,32 +172,93 @@ function putFloat64(chunk: Uint8Array, at: number, value: number): number {
   return putAscii(chunk, at, doubleText(value));
 }
 
-/** The longest piece of a string that is looked at in one go. */
-const PIECE_BYTES = 16 * 1024;
+type PutFloat = (chunk: Uint8Array, at: number, value: number) => number;
 
-function* writeTexts(w: JsonWriter, data: Uint8Array, context: WriteContext): Sliced<void> {
+function floatWriter(
+  datatype: "FP32" | "FP64",
+  read: (index: number) => number,
+  { style = OIP_STYLE, label, carrier }: WriteContext,
+): PutElement {
+  const shortest: PutFloat = datatype === "FP32" ? putFloat32 : putFloat64;
+  const putFloat = floatForm(style.floats, datatype, shortest);
+  if (putFloat === shortest && style.odd === "token") return (chunk, at, i) => shortest(chunk, at, read(i));
+  return (chunk, at, i) => {
+    const value = read(i);
+    if (Number.isFinite(value)) return putFloat(chunk, at, value);
+    if (style.odd === "token") return putAscii(chunk, at, String(value));
+    const instead = carrier === undefined ? "" : `; ${carrier} can`;
+    throw new InferError("unsupported", `${label}: element ${i} is ${value}, which JSON cannot carry${instead}`);
+  };
+}
+
+function floatForm(floats: ElementStyle["floats"], datatype: "FP32" | "FP64", shortest: PutFloat): PutFloat {
+  if (floats === "shortest") return shortest;
+  if (floats !== "fraction") return (chunk, at, value) => putAscii(chunk, at, floats(value, datatype));
+  // whole numbers from here on get their fraction, or an exponent, from both
+  const end = datatype === "FP32" ? 1e9 : 1e15;
+  return (chunk, at, value) => {
+    const next = shortest(chunk, at, value);
+    const isWhole = value === Math.trunc(value) && Math.abs(value) < end && !Object.is(value, -0);
+    return isWhole ? putAscii(chunk, next, ".0") : next;
+  };
+}
+
+/** The longest piece of a string that is looked at in one go; of base64, which takes three bytes at a time. */
+const PIECE_BYTES = 16 * 1024;
+const BASE64_PIECE_BYTES = 15 * 1024;
+
+function textWriter(data: Uint8Array, context: WriteContext): Elements["write"] {
+  const { bytes } = context.style ?? OIP_STYLE;
   let at = 0;
-  for (let index = 0; at < data.byteLength; index++) {
-    const end = at + 4 + readU32(data, at);
-    const element = data.subarray(at + 4, end);
-    if ((yield* findInvalidUtf8(element)) >= 0) {
-      throw new InferError(
-        "unsupported",
-        `${context.label}: element ${index} is not UTF-8, so JSON cannot carry it; the binary tensor extension (binary_data) can`,
-      );
+  let index = 0;
+  return function* (w, next) {
+    if (next.count === 0) {
+      put(w, emptyArrays(next.shape, context.label));
+      return;
     }
-    put(w, index === 0 ? '"' : ',"');
-    for (let from = 0; from < element.byteLength; from += PIECE_BYTES) {
-      const piece = element.subarray(from, from + PIECE_BYTES);
-      room(w, piece.byteLength * 6 + 8);
-      w.at = putEscaped(w.chunk, w.at, piece);
-      if (isDue(context.pace, piece.byteLength)) yield;
+    const nesting = openNesting(next.shape);
+    put(w, nesting.start);
+    for (const to = index + next.count; index < to; index++) {
+      const end = at + 4 + readU32(data, at);
+      const element = data.subarray(at + 4, end);
+      const isText = bytes !== "b64" && (yield* findInvalidUtf8(element)) < 0;
+      if (!isText && bytes === "text") throw notText(index, context);
+      put(w, nesting.next());
+      yield* writeText(w, element, { isText, pace: context.pace });
+      // what an element costs beside its bytes, so that many small ones count too
+      if (isDue(context.pace, 64)) yield;
+      at = end;
     }
-    put(w, '"');
-    // what an element costs beside its bytes, so that many small ones count too
-    if (isDue(context.pace, 64)) yield;
-    at = end;
+    put(w, nesting.end);
+  };
+}
+
+function notText(index: number, { label, carrier = BINARY_EXTENSION }: WriteContext): InferError {
+  return new InferError(
+    "unsupported",
+    `${label}: element ${index} is not UTF-8, so JSON cannot carry it; ${carrier} can`,
+  );
+}
+
+function* writeText(
+  w: JsonWriter,
+  element: Uint8Array,
+  how: { readonly isText: boolean; readonly pace: Pace },
+): Sliced<void> {
+  put(w, how.isText ? '"' : '{"b64":"');
+  const step = how.isText ? PIECE_BYTES : BASE64_PIECE_BYTES;
+  for (let from = 0; from < element.byteLength; from += step) {
+    const piece = element.subarray(from, from + step);
+    room(w, piece.byteLength * 6 + 8);
+    if (how.isText) w.at = putEscaped(w.chunk, w.at, piece);
+    else w.at += w.chunk.write(base64Of(piece), w.at, "latin1");
+    if (isDue(how.pace, piece.byteLength)) yield;
   }
+  put(w, how.isText ? '"' : '"}');
+}
+
+function base64Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
 function putEscaped(chunk: Uint8Array, at: number, bytes: Uint8Array): number {

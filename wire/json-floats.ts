@@ -35,7 +35,7 @@ export function doubleLeaf(out: Float64Array): Leaf {
 }
 
 // A bare scalar: the comma behind it is not an array's.
-const isOne = (run: Run): boolean => run.limit === 1;
+const isOne = (run: Run): boolean => run.limit === run.index + 1;
 
 function readWithCare(s: Scanner, run: Run, datatype: "FP32" | "FP64"): number {
   skipSpace(s);

@@ -10,6 +10,8 @@ export type Place = "after" | "comma" | "inside";
 export interface Run {
   /** `input "image"`: how errors name the tensor. */
   readonly label: string;
+  /** `data`: how errors name the value whose elements these are. */
+  readonly root: () => string;
   /** Elements read so far in the whole tensor, and where the present run began. */
   index: number;
   from: number;
@@ -40,7 +42,7 @@ export function goesOn(s: Scanner, run: Run): boolean {
 export function refuseElement(s: Scanner, run: Run, what: string): InferError {
   const last = run.open.length - 1;
   const path = run.open.map((children, depth) => `[${depth === last ? children + run.index - run.from : children}]`);
-  return invalid(`${run.label}: expected ${what} at data${path.join("")}, got ${excerpt(s, s.at)}`);
+  return invalid(`${run.label}: expected ${what} at ${run.root()}${path.join("")}, got ${excerpt(s, s.at)}`);
 }
 
 /**

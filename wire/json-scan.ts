@@ -55,6 +55,18 @@ export function jump(s: Scanner, at: number): void {
   s.at = at;
 }
 
+/** Does work as if the slice ended after so many bytes at the latest; it goes on as before then. */
+export function readAtMost(s: Scanner, bytes: number, read: () => void): void {
+  const slice = s.stopAt;
+  const stop = Math.min(slice, s.at + bytes);
+  s.stopAt = stop;
+  try {
+    read();
+  } finally {
+    s.stopAt += slice - stop;
+  }
+}
+
 /** The byte at the scanner's place; 0, which JSON has nowhere, at the end. */
 export function peek(s: Scanner): number {
   return s.at < s.end ? (s.text[s.at] as number) : 0;

@@ -1,8 +1,9 @@
 // Reads strings of a JSON array into canonical BYTES elements: u32 length + UTF-8, repeated.
 
 import { invalid } from "../core/error.ts";
+import { copyBase64, endBase64, openBase64, startBase64 } from "./json-base64.ts";
 import { goesOn, type Leaf, type Run, refuseElement } from "./json-leaf.ts";
-import { peek, readHex4, type Scanner, simpleEscape, skipSpace, syntaxError } from "./json-scan.ts";
+import { peek, readAtMost, readHex4, type Scanner, simpleEscape, skipSpace, syntaxError } from "./json-scan.ts";
 
 /**
  * A leaf for strings, and the bytes that it read. `maxBytes` is what they take at most: of more elements than that has
@@ -11,28 +12,79 @@ import { peek, readHex4, type Scanner, simpleEscape, skipSpace, syntaxError } fr
  * @throws InferError invalid-argument for a lone surrogate, which has no UTF-8
  */
 export function bytesLeaf(maxBytes: number): { readonly leaf: Leaf; finish(): Uint8Array } {
-  const sink: Texts = { out: Buffer.allocUnsafeSlow(maxBytes), at: 0, start: 0 };
+  const sink: Texts = { out: Buffer.allocUnsafeSlow(maxBytes), at: 0, start: 0, isBase64: false };
   const leaf: Leaf = (s, run) => {
     do {
       if (run.place !== "inside") {
         if (skipSpace(s) !== 0x22) throw refuseElement(s, run, "a string");
         s.at += 1;
-        sink.start = sink.at;
-        sink.at += 4;
+        begin(sink);
       }
       run.place = "inside";
       if (!copyText(s, sink, run)) return;
-      if (sink.at <= sink.out.byteLength) sink.out.writeUInt32LE(sink.at - sink.start - 4, sink.start);
+      end(sink);
     } while (goesOn(s, run));
   };
   return { leaf, finish: () => sink.out.subarray(0, sink.at) };
 }
 
+function begin(sink: Texts): void {
+  sink.start = sink.at;
+  sink.at += 4;
+}
+
+function end(sink: Texts): void {
+  if (sink.at <= sink.out.byteLength) sink.out.writeUInt32LE(sink.at - sink.start - 4, sink.start);
+}
+
+/** Room for the text of one step at least, and for an escape that begins at its end. */
+const LEAST_ROOM = 64;
+
+/**
+ * The same for any number of elements: the buffer grows with them. An element may also be `{"b64": "..."}`: bytes in
+ * base64, of the plain alphabet or that of URLs, with or without padding.
+ *
+ * @throws InferError invalid-argument for a lone surrogate, for what is not base64
+ */
+export function growingBytesLeaf(): { readonly leaf: Leaf; finish(): Uint8Array } {
+  const sink: Texts = { out: Buffer.allocUnsafeSlow(LEAST_ROOM * 4), at: 0, start: 0, isBase64: false };
+  const base64 = startBase64();
+  const step = (s: Scanner, run: Run) => {
+    do {
+      if (run.place !== "inside") {
+        const byte = skipSpace(s);
+        sink.isBase64 = byte === 0x7b;
+        if (sink.isBase64) openBase64(s, run);
+        else if (byte !== 0x22) throw refuseElement(s, run, "a string");
+        s.at += 1;
+        begin(sink);
+      }
+      run.place = "inside";
+      if (!(sink.isBase64 ? copyBase64(s, sink, base64) : copyText(s, sink, run))) return;
+      if (sink.isBase64) endBase64(s, run, base64);
+      end(sink);
+    } while (goesOn(s, run));
+  };
+  const leaf: Leaf = (s, run) => {
+    if (sink.out.byteLength - sink.at < LEAST_ROOM) {
+      const more = Buffer.allocUnsafeSlow(sink.out.byteLength * 2);
+      more.set(sink.out.subarray(0, sink.at));
+      sink.out = more;
+    }
+    // a string and its comma are three bytes of text more than its characters, and four here
+    const room = sink.out.byteLength - sink.at - 16;
+    readAtMost(s, Math.floor((room * 3) / 4), () => step(s, run));
+  };
+  return { leaf, finish: () => sink.out.subarray(0, sink.at) };
+}
+
 interface Texts {
-  readonly out: Buffer;
+  out: Buffer;
   at: number;
   /** Where the present element's length stands. */
   start: number;
+  /** The present element is `{"b64": ...}`. */
+  isBase64: boolean;
 }
 
 // To the end of the slice, or over the closing quote: true.
