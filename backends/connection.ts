@@ -71,9 +71,12 @@ export interface HttpAsk {
   /** With its query, percent-encoded. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent without being joined or copied. */
+  /** A large one is sent without being joined or copied. */
   readonly body?: Uint8Array | readonly Uint8Array[];
-  /** May be sent again when the connection broke before any byte of the answer came; false when absent. */
+  /**
+   * Whether it may be sent twice: `true` also lets it share a connection where pipelining is allowed, `false` keeps it
+   * from being repeated even where that is thought safe (see `ask`), as for one step of a sequence.
+   */
   readonly idempotent?: boolean;
 }
 

@@ -1,0 +1,159 @@
+// The one door to undici: requests to one HTTP server over connections that are kept, with every fault in the words of the house.
+
+import { buildConnector, Client } from "undici";
+import { InferError } from "../core/error.ts";
+import type { HttpClient } from "./connection.ts";
+import { type Addition, askStream, askWhole, type Lane } from "./http-exchange.ts";
+import { openLanes } from "./lanes.ts";
+import { type Environment, proxyCredentials, proxyFor } from "./proxy.ts";
+import { type ClientTls, nodeTls } from "./tls.ts";
+
+export interface HttpClientOptions {
+  /** Where the server is. A path in it is put before the path of each request. */
+  readonly url: URL;
+  /** Connections at most. */
+  readonly connections: number;
+  /** Requests in flight on one connection; those said to be idempotent share it. */
+  readonly pipelining?: number;
+  readonly timeouts: HttpTimeouts;
+  /** The largest whole answer, as sent and again when unpacked. */
+  readonly maxAnswerBytes: number;
+  /** Of the headers of one answer; 64 KiB when absent. */
+  readonly maxHeaderBytes?: number;
+  /** Requests that wait for a connection at most; 1024 when absent. */
+  readonly maxWaiting?: number;
+  readonly tls?: ClientTls;
+  /** The variables that name proxies. */
+  readonly proxy?: Environment;
+}
+
+/** In milliseconds; 0 for no limit. Those over a second are kept to about half a second. */
+export interface HttpTimeouts {
+  readonly connectMs: number;
+  /** From the request sent to the headers of the answer. */
+  readonly headersMs: number;
+  /** Between two parts of a body. */
+  readonly bodyMs: number;
+}
+
+const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_WAITING = 1024;
+/** Under the 5 s after which uvicorn closes an idle connection, the shortest of the servers seen. */
+const IDLE_MS = 4_000;
+
+/** Where requests go and how. */
+interface Target extends Addition {
+  readonly origin: string;
+  readonly connect: buildConnector.connector;
+}
+
+/**
+ * Opens the client of one server; no connection is made before the first request.
+ *
+ * Closing it ends what is in flight with `unavailable`: whoever closes waits for its calls before.
+ *
+ * @throws Error for a proxy variable that cannot be read
+ */
+export function openHttpClient(options: HttpClientOptions): HttpClient {
+  const target = targetOf(options);
+  let closed = false;
+  const lanes = openLanes({
+    lanes: options.connections,
+    each: options.pipelining ?? 1,
+    waiting: options.maxWaiting ?? MAX_WAITING,
+    open() {
+      if (closed) throw new InferError("unavailable", "the connection to the backend is closed");
+      return openLane(options, target);
+    },
+  });
+  return {
+    ask: (ask, { signal }) => askWhole({ ask, signal, lanes, add: target }, options.maxAnswerBytes),
+    stream: (ask, { signal }) => askStream({ ask, signal, lanes, add: target }),
+    async close() {
+      closed = true;
+      await Promise.all(lanes.all.map((lane) => lane.close()));
+    },
+  };
+}
+
+function openLane(options: HttpClientOptions, target: Target): Lane {
+  const client = new Client(target.origin, {
+    connect: target.connect,
+    pipelining: options.pipelining ?? 1,
+    headersTimeout: options.timeouts.headersMs,
+    bodyTimeout: options.timeouts.bodyMs,
+    maxHeaderSize: options.maxHeaderBytes ?? MAX_HEADER_BYTES,
+    keepAliveTimeout: IDLE_MS,
+    allowH2: false,
+  });
+  const blocking = (options.pipelining ?? 1) === 1;
+  const lane: Lane = {
+    served: false,
+    dispatch(request, handler) {
+      // undici takes any iterable and writes its parts as they are; its types know only some
+      client.dispatch({ ...request, body: request.body as Uint8Array | null, blocking }, handler);
+    },
+    close: () => client.destroy(),
+  };
+  client.on("disconnect", () => {
+    lane.served = false;
+  });
+  return lane;
+}
+
+function targetOf({ url, proxy, tls, timeouts }: HttpClientOptions): Target {
+  const shared = { timeout: timeouts.connectMs, allowH2: false };
+  const connect = buildConnector({ ...shared, ...nodeTls(tls) });
+  const prefix = url.pathname.replace(/\/+$/, "");
+  const through = proxy === undefined ? undefined : proxyFor(url, proxy);
+  if (through === undefined) return { origin: url.origin, connect, prefix, headers: {} };
+  const credentials = proxyCredentials(through);
+  const headers: Record<string, string> =
+    credentials === undefined ? {} : { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
+  if (url.protocol === "https:") {
+    return { origin: url.origin, connect: tunnel({ url, through, headers, timeouts, connect }), prefix, headers: {} };
+  }
+  const { protocol, hostname, port, host } = through;
+  const toProxy = buildConnector(shared);
+  return {
+    origin: url.origin,
+    prefix: url.origin + prefix,
+    connect: (from, done) => toProxy({ ...from, protocol, hostname: bare(hostname), port, host }, done),
+    headers,
+  };
+}
+
+interface Tunnel {
+  readonly url: URL;
+  readonly through: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeouts: HttpTimeouts;
+  readonly connect: buildConnector.connector;
+}
+
+/** TLS to the server inside a CONNECT through the proxy. */
+function tunnel({ url, through, headers, timeouts, connect }: Tunnel): buildConnector.connector {
+  const authority = `${url.hostname}:${url.port || "443"}`;
+  return (from, done) => {
+    const client = new Client(through.origin, {
+      connect: { timeout: timeouts.connectMs },
+      headersTimeout: timeouts.connectMs,
+      allowH2: false,
+    });
+    const fail = (error: Error) => {
+      void client.destroy();
+      done(error, null);
+    };
+    client.connect({ path: authority, headers }, (error, answer) => {
+      if (error !== null) return fail(error);
+      const { socket, statusCode } = answer;
+      if (statusCode === 200) return connect({ ...from, httpSocket: socket as never }, done);
+      socket.destroy();
+      return fail(new InferError("unavailable", `the proxy refused to connect to the backend (HTTP ${statusCode})`));
+    });
+  };
+}
+
+function bare(hostname: string): string {
+  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
+}

@@ -1,0 +1,89 @@
+// What an HTTP exchange that gave no answer means, in the words of the house: one table over the codes of undici, Node and OpenSSL.
+
+import { type Code, InferError } from "../core/error.ts";
+
+/** Code and message for each foreign code. Sources: undici lib/core/errors.js, `man errno`, llhttp's HPE_ codes. */
+const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
+  ECONNREFUSED: ["unavailable", "the backend refused the connection"],
+  ENOTFOUND: ["unavailable", "the backend's name could not be resolved"],
+  EAI_AGAIN: ["unavailable", "the backend's name could not be resolved for the moment"],
+  EHOSTUNREACH: ["unavailable", "no way leads to the backend"],
+  EHOSTDOWN: ["unavailable", "no way leads to the backend"],
+  ENETUNREACH: ["unavailable", "no way leads to the backend"],
+  ENETDOWN: ["unavailable", "no way leads to the backend"],
+  EADDRNOTAVAIL: ["unavailable", "no local address is left for a connection to the backend"],
+  ETIMEDOUT: ["unavailable", "the backend's machine did not answer in time"],
+  UND_ERR_CONNECT_TIMEOUT: ["unavailable", "no connection to the backend within the connect timeout"],
+  UND_ERR_SOCKET: ["unavailable", "the backend broke the connection off"],
+  ECONNRESET: ["unavailable", "the backend broke the connection off"],
+  ECONNABORTED: ["unavailable", "the backend broke the connection off"],
+  EPIPE: ["unavailable", "the backend broke the connection off"],
+  // an answer that ended before its content-length, or in the middle of a chunk
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["unavailable", "the backend broke the connection off"],
+  HPE_INVALID_EOF_STATE: ["unavailable", "the backend broke the connection off"],
+  UND_ERR_DESTROYED: ["unavailable", "the connection to the backend is being closed"],
+  UND_ERR_CLOSED: ["unavailable", "the connection to the backend is being closed"],
+  UND_ERR_HEADERS_TIMEOUT: ["bad-backend", "the backend sent no answer within the headers timeout"],
+  UND_ERR_BODY_TIMEOUT: [
+    "bad-backend",
+    "the backend stopped in the middle of its answer for longer than the body timeout",
+  ],
+  UND_ERR_HEADERS_OVERFLOW: ["bad-backend", "the backend's answer has more bytes of headers than are taken"],
+  HPE_HEADER_OVERFLOW: ["bad-backend", "the backend's answer has more bytes of headers than are taken"],
+  UND_ERR_INVALID_ARG: ["internal", "internal error"],
+  EMFILE: ["overloaded", "no file descriptor is left for a connection to the backend"],
+  ENFILE: ["overloaded", "no file descriptor is left for a connection to the backend"],
+};
+
+/** Errors of a connection that ended; with nothing received, nothing is known of what the server did with the request. */
+const BROKEN: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "ECONNABORTED", "EPIPE"]);
+
+/** What undici calls a socket's end that is no end: an answer nobody asked for, 100 or 101. Source: its client-h1.js. */
+const NOT_BROKEN: ReadonlySet<string> = new Set(["bad response", "bad upgrade"]);
+
+/** Codes of a handshake that failed. Source: Node's tls docs, "X509 certificate error codes", and OpenSSL's reasons. */
+const TLS =
+  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL|EPROTO$|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
+
+/**
+ * The fault as an InferError: `unavailable` when no connection came about or it broke, `bad-backend` for an answer that is
+ * not HTTP or not in time. An InferError is itself; what is not in the table is `internal`.
+ */
+export function httpFault(error: unknown): InferError {
+  if (error instanceof InferError) return error;
+  const code = codeOf(error);
+  if (code === "UND_ERR_SOCKET" && NOT_BROKEN.has((error as Error).message)) return notHttp(error);
+  const row = Object.hasOwn(FAULTS, code) ? FAULTS[code] : undefined;
+  if (row !== undefined) return new InferError(row[0], row[1], { cause: error });
+  if (code.startsWith("HPE_")) return notHttp(error);
+  if (TLS.test(code)) {
+    return new InferError("unavailable", `the TLS handshake with the backend failed (${code})`, { cause: error });
+  }
+  return new InferError("internal", "internal error", { cause: error });
+}
+
+/** Whether the connection ended under the request, rather than the answer being wrong or late. */
+export function isBroken(error: unknown): boolean {
+  return BROKEN.has(codeOf(error)) && !NOT_BROKEN.has((error as Error).message);
+}
+
+/** The answer has more bytes than the backend's `limits.answer` allows. */
+export function answerTooLarge(maxBytes: number, got: string): InferError {
+  return new InferError("bad-backend", `the backend's answer: expected at most ${maxBytes} bytes, got ${got}`, {
+    retryable: "no",
+  });
+}
+
+/** 401, 403, UNAUTHENTICATED, PERMISSION_DENIED: what the gateway was configured to send is not what the backend wants. */
+export function credentialsRefused(said: string, cause?: unknown): InferError {
+  return new InferError("bad-backend", `the backend refused the gateway's credentials (${said})`, { cause });
+}
+
+function notHttp(cause: unknown): InferError {
+  return new InferError("bad-backend", "the backend's answer is not valid HTTP/1.1", { cause });
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "";
+}
