@@ -15,6 +15,8 @@ export interface Facts {
   queuedMs?: number;
   /** Time spent in the model itself, in milliseconds, where the backend tells it. */
   ranMs?: number;
+  /** Headers of the backend's answer that the config lets the caller have, by names in lower case. */
+  headers?: ReadonlyMap<string, string>;
 }
 
 export interface DecisionTrace {

@@ -1,0 +1,197 @@
+// One server of a backend as an endpoint: its connection, its calls, its health and what it has.
+
+import type { Endpoint } from "../../core/backend.ts";
+import { type Call, checkCall } from "../../core/call.ts";
+import type { Env } from "../../core/env.ts";
+import { asInferError, InferError } from "../../core/error.ts";
+import { outcomeOf } from "../../core/outcome.ts";
+import type { InferRequest, Reply } from "../../core/request.ts";
+import type { Connection } from "../connection.ts";
+import type { Source } from "./catalog.ts";
+import type { Place } from "./discovery.ts";
+import { type Health, openHealth } from "./health.ts";
+import { hasReady, type Look, lookOf } from "./looks.ts";
+import { openSlots } from "./slots.ts";
+import { whenOver } from "./stream-end.ts";
+import type { HealthWords } from "./words.ts";
+
+/** An endpoint as its backend knows it. */
+export interface ServerEndpoint extends Endpoint, Source {
+  readonly connection: Connection;
+  /** What it was found to be now, perhaps with another weight, zone, tier or tags; true when anything is another. */
+  move(place: Place): boolean;
+  /** Asks it soon for what it has. */
+  lookNow(): void;
+}
+
+export interface EndpointOptions {
+  readonly backend: string;
+  readonly id: string;
+  readonly place: Place;
+  readonly connection: Connection;
+  closeConnection(): Promise<void>;
+  readonly env: Env;
+  readonly health: HealthWords;
+  readonly maxCalls: number;
+  /** The models that somebody wants. */
+  wanted(): readonly string[];
+  /** The looks of the other endpoints. */
+  looks(): Iterable<Look>;
+  /** Its health or what it has changed. */
+  changed(): void;
+  /**
+   * What was known of these models from this endpoint is old: they have become ready there. All of them when the server
+   * came back or is another one than before.
+   */
+  renewed(models: readonly string[]): void;
+}
+
+export function openEndpoint(options: EndpointOptions): ServerEndpoint {
+  const { backend, id, connection, env } = options;
+  const slots = openSlots(options.maxCalls);
+  let place = options.place;
+  let look: Look | undefined;
+  let server: string | undefined;
+  let told: string | undefined;
+  let closing: Promise<void> | undefined;
+
+  const health: Health = openHealth({
+    words: options.health,
+    env,
+    async ask(signal) {
+      told = await connection.health(signal);
+    },
+    async look(signal) {
+      const seen = lookOf(await connection.models(options.wanted(), signal), looksWith(look, options.looks()));
+      if (closing !== undefined) return;
+      const same = health.healthy && server === told;
+      const fresh = freshIn(seen, same ? look : undefined);
+      const isNew = seen !== look;
+      look = seen;
+      server = told;
+      if (isNew && health.healthy) options.changed();
+      if (fresh.length > 0) options.renewed(fresh);
+    },
+    changed(healthy, reason) {
+      const state = healthy ? "healthy" : "unhealthy";
+      env.emit({ type: "endpoint-state", backend, endpoint: id, state, reason });
+      if (healthy) env.log.info({ backend, endpoint: id, server }, "endpoint is healthy");
+      else env.log.warn({ backend, endpoint: id, reason }, "endpoint is not healthy");
+      options.changed();
+    },
+    blind: (reason) => env.log.warn({ backend, endpoint: id, reason }, "models of the endpoint cannot be listed now"),
+  });
+  const close = async () => {
+    health.close();
+    await slots.idle();
+    await options.closeConnection();
+    env.emit({ type: "endpoint-state", backend, endpoint: id, state: "gone", reason: undefined });
+  };
+  const runs = { backend, id, connection, env, enter: slots.enter, suspect: health.suspect };
+
+  return {
+    id,
+    get zone() {
+      return place.zone;
+    },
+    get weight() {
+      return place.weight;
+    },
+    get tier() {
+      return place.tier;
+    },
+    get tags() {
+      return place.tags;
+    },
+    slots,
+    connection,
+    get healthy() {
+      return health.healthy && closing === undefined;
+    },
+    get look() {
+      return look;
+    },
+    async infer(request, call) {
+      checkCall(call);
+      if (closing !== undefined) throw new InferError("unavailable", "the endpoint is no longer in use");
+      return infer(runs, request, call);
+    },
+    available: () => closing === undefined && health.healthy && slots.free > 0,
+    serves: (model) => look !== undefined && hasReady(look, model),
+    async ready(model, signal) {
+      return hasReady(lookOf(await connection.models([model.name], signal), []), model);
+    },
+    move(found) {
+      const same = JSON.stringify(found) === JSON.stringify(place);
+      place = found;
+      return !same;
+    },
+    lookNow: health.lookNow,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function* looksWith(own: Look | undefined, others: Iterable<Look>): Generator<Look> {
+  if (own !== undefined) yield own;
+  yield* others;
+}
+
+/** The models with a version that is ready now and was not before. */
+function freshIn(now: Look, before: Look | undefined): readonly string[] {
+  if (now === before) return [];
+  return [...now.ready].flatMap(([name, versions]) => {
+    const known = before?.ready.get(name) ?? [];
+    return versions.some((version) => !known.includes(version)) ? [name] : [];
+  });
+}
+
+interface Runs {
+  readonly backend: string;
+  readonly id: string;
+  readonly connection: Connection;
+  readonly env: Env;
+  enter(): () => void;
+  suspect(): void;
+}
+
+async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Reply> {
+  const { backend, id, connection, env } = runs;
+  const leave = runs.enter();
+  const startedAt = env.clock.now();
+  const { select } = request.model;
+  call.trace.learn({ backend, endpoint: id, ...(select.by === "version" ? { version: select.version } : {}) });
+  const over = (error: unknown, version: string | undefined) => {
+    leave();
+    const ranMs = env.clock.now() - startedAt;
+    call.trace.learn({ ranMs });
+    if (error !== undefined) {
+      if (isLost(error)) runs.suspect();
+      return;
+    }
+    const model = request.model.name;
+    env.emit({ type: "run-done", backend, model, version: version ?? "", queuedMs: 0, ranMs });
+  };
+  let reply: Reply;
+  try {
+    reply = await connection.infer(request, call);
+  } catch (error) {
+    over(error, undefined);
+    throw error;
+  }
+  if (reply.kind === "stream") {
+    const version = select.by === "version" ? select.version : undefined;
+    return { kind: "stream", parts: whenOver(reply.parts, call.signal, (error) => over(error, version)) };
+  }
+  call.trace.learn({ version: reply.model.version });
+  over(undefined, reply.model.version);
+  return reply;
+}
+
+/** Whether the server could not be reached, was lost in mid-call, or said itself that it cannot serve. */
+function isLost(error: unknown): boolean {
+  const { code, origin } = asInferError(error);
+  return outcomeOf(error) === "failure" && code === "unavailable" && origin === "backend";
+}

@@ -1,0 +1,30 @@
+// Which headers go to the servers, and which of theirs the caller gets: only those that the config names.
+
+import type { Call } from "../../core/call.ts";
+import type { AnswerHeaders } from "../connection.ts";
+import type { HeaderWords } from "./words.ts";
+
+/** The headers of a question; those of no call's when it is nobody's. Names in lower case. */
+export type HeadersOf = (call: Call | undefined) => Readonly<Record<string, string>>;
+
+/** Headers of the config win over those of the caller; the trace context goes along always. */
+export function headersOf({ send, pass }: HeaderWords): HeadersOf {
+  return (call) => {
+    if (call === undefined) return send;
+    const headers: Record<string, string> = { traceparent: call.traceparent };
+    for (const name of pass) {
+      const value = call.headers.get(name);
+      if (value !== undefined) headers[name] = value;
+    }
+    return Object.assign(headers, send);
+  };
+}
+
+/** Those headers of an answer that the config lets the caller have; undefined when there are none. */
+export function headersBack({ back }: HeaderWords, answer: AnswerHeaders): ReadonlyMap<string, string> | undefined {
+  const found = back.flatMap((name) => {
+    const value = answer.get(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return found.length === 0 ? undefined : new Map(found);
+}
