@@ -74,7 +74,7 @@ export function openSignatures(options: SignaturesOptions): Signatures {
     if (!isKnown && shelf.has(entry)) shelf.drop(entry);
     throw error;
   };
-  const fetch = (entry: Entry): Promise<ModelMetadata> => {
+  const askFor = (entry: Entry): Promise<ModelMetadata> => {
     if (entry.flight !== undefined) return entry.flight;
     const flight = tell(options, entry.model, life.signal).then(
       (told) => keep(entry, told),
@@ -99,7 +99,7 @@ export function openSignatures(options: SignaturesOptions): Signatures {
     for (const version of catalog.ready(name) ?? []) {
       const entry = shelf.get({ name, version });
       if (entry.known !== undefined || entry.flight !== undefined) continue;
-      errands.add(JSON.stringify([name, version]), async () => void (await fetch(entry)));
+      errands.add(JSON.stringify([name, version]), async () => void (await askFor(entry)));
     }
   };
 
@@ -108,7 +108,7 @@ export function openSignatures(options: SignaturesOptions): Signatures {
       const entry = shelf.get({ name, version: version ?? catalog.ready(name)?.at(-1) ?? "" });
       if (entry.known !== undefined) return entry.known;
       if (entry.fault !== undefined && entry.fault.untilMs > env.clock.now()) throw entry.fault.error;
-      return unlessAborted(fetch(entry), signal);
+      return unlessAborted(askFor(entry), signal);
     },
     prepare,
     renew(models, at) {

@@ -36,13 +36,19 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   try {
     const reply = await planes.data.infer(decoded.request, call);
     const encoded = await codec.encode(reply, decoded.form, { call, planes });
-    return { ...encoded, about: about(codec.model, call, "ok") };
+    return { ...withHeaders(encoded, call), about: about(codec.model, call, "ok") };
   } catch (error) {
     logCause(error, planes, call.id);
-    return { ...codec.fail(error), about: about(codec.model, call, error) };
+    return { ...withHeaders(codec.fail(error), call), about: about(codec.model, call, error) };
   } finally {
     call.end();
   }
+}
+
+/** The protocol's own headers win over those that a backend may tell the caller. */
+function withHeaders(reply: WireReply, call: Call): WireReply {
+  const { headers } = call.trace.facts;
+  return headers === undefined ? reply : { ...reply, headers: { ...Object.fromEntries(headers), ...reply.headers } };
 }
 
 interface Undecodable<Form> {
@@ -101,7 +107,7 @@ function about(model: ModelRef, call: Call, end: unknown): Readonly<Record<strin
 }
 
 /** The facts with their times to the microsecond, as a person reads them. */
-function rounded(facts: Facts): Facts {
+function rounded({ headers: _, ...facts }: Facts): Facts {
   const { queuedMs, ranMs } = facts;
   return {
     ...facts,
