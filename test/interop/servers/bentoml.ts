@@ -1,0 +1,43 @@
+// The real BentoML 1.4.39 with the demo models over ONNX Runtime.
+
+import { join } from "node:path";
+import { freePorts } from "../support/ports.ts";
+import { answers, type RunningServer, startServer, workFolder } from "../support/server.ts";
+import { isMissing, type Missing, venv } from "../support/venv.ts";
+import { ONNX_RUNTIME, PYTHON, PYTHON_ENV } from "./paths.ts";
+
+export interface BentoMl extends RunningServer {
+  readonly version: string;
+  readonly http: number;
+  readonly python: string;
+}
+
+/** The APIs of `python/bentoml_server.py`. */
+export async function startBentoMl(): Promise<BentoMl | Missing> {
+  const found = await venv("bentoml", {
+    packages: [["bentoml==1.4.39", "numpy", ONNX_RUNTIME]],
+    check: "import bentoml, onnxruntime; assert (bentoml.__version__, onnxruntime.__version__) == ('1.4.39', '1.30.0')",
+  });
+  if (isMissing(found)) return found;
+  const [http = 0] = await freePorts(1);
+  const folder = await workFolder("bentoml");
+  try {
+    const running = await startServer({
+      command: join(found.bin, "bentoml"),
+      args: [...["serve", "bentoml_server:Demo", "--host", "127.0.0.1", "-p", `${http}`], ...["--working-dir", PYTHON]],
+      cwd: folder.path,
+      env: {
+        ...PYTHON_ENV,
+        PATH: `${found.bin}:${process.env.PATH}`,
+        BENTOML_DO_NOT_TRACK: "True",
+        BENTOML_HOME: folder.path,
+      },
+      ready: answers(http, "/readyz"),
+    });
+    const close = () => running.close().then(folder.remove);
+    return { ...running, version: "1.4.39", http, python: found.python, close };
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
