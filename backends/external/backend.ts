@@ -1,19 +1,21 @@
 // A backend of external servers: its pool, what its servers have, and what is known of their models.
 
-import type { Backend, BackendContext, BackendModel, FollowedModel } from "../../core/backend.ts";
+import type { Backend, BackendContext, FollowedModel } from "../../core/backend.ts";
 import type { Signature } from "../../core/model.ts";
 import { completeSignature } from "../../core/signature.ts";
 import type { Connection, Door } from "../connection.ts";
 import { urlOf } from "./addresses.ts";
-import { openCatalog } from "./catalog.ts";
+import { type LiveCatalog, openCatalog } from "./catalog.ts";
 import { controlOf } from "./control.ts";
 import { discover, type Place, type Resolver } from "./discovery.ts";
 import { type Clients, openDoor } from "./door.ts";
 import { openEndpoint, type ServerEndpoint } from "./endpoint.ts";
-import { openFollowed } from "./followed.ts";
-import { openPool } from "./pool.ts";
+import { type Followed, openFollowed } from "./followed.ts";
+import type { Look } from "./looks.ts";
+import { openPool, type ServerPool } from "./pool.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
-import { readTls } from "./tls.ts";
+import type { Said, Teller } from "./telling.ts";
+import { readTls, type TlsFiles } from "./tls.ts";
 import type { EndpointsWord, SharedWords } from "./words.ts";
 
 /** What stands between the frame and the world; tests bring their own. */
@@ -38,7 +40,6 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
   const { kind, words } = options;
   const { name: backend, env } = context;
   const tls = await readTls(words.tls, context.baseDir);
-  const declared = declaredIn(words);
   const followed = openFollowed(Object.keys(words.models));
   const catalog = openCatalog({ backend, env, sources: () => pool.list() });
   const signatures = openSignatures({
@@ -47,49 +48,21 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     env,
     catalog,
     tellers: () => pool.list().map(tellerOf),
-    said: (model) => ({
-      declared: declared.get(model) ?? followed.declared(model),
-      batchDim: words.models[model]?.batchDim,
-    }),
+    said: sayings(words, followed),
   });
-
-  const open = (id: string, place: Place): ServerEndpoint => {
-    const named = tls === undefined && place.serverName === undefined ? undefined : withName(tls, place);
-    const door = openDoor({
-      backend,
-      endpoint: id,
-      url: urlOf(place.address, { tls: words.tls !== undefined }),
-      words,
-      tls: named,
-      env,
-      run: context.run,
-      clients: seams.clients,
-      signature: signatures.get,
-    });
-    const connection = options.connect(door);
-    const close = async () => {
-      await connection.close();
-      await door.close();
-    };
-    return openEndpoint({
-      backend,
-      id,
-      place,
-      connection,
-      closeConnection: close,
-      env,
-      health: words.health,
-      maxCalls: words.limits.inFlight,
-      wanted: followed.names,
-      looks: () => looksOf(pool.list()),
-      changed: catalog.update,
-      renewed: (models) => signatures.renew(models, id),
-    });
+  const frame: Frame = {
+    options,
+    context,
+    seams,
+    tls,
+    followed,
+    catalog,
+    signatures,
+    looks: () => looksOf(pool.list()),
   };
-  const pool = openPool({ backend, env, open });
+  const pool = openPool({ backend, env, open: (id, place) => openServer(frame, id, place) });
   pool.onChange(catalog.update);
-  const watched = watchVersions({ catalog, signatures, names: followed.names });
-  catalog.onChange(watched);
+  catalog.onChange(versionWatch(frame));
   const stopDiscovery = discover({
     backend,
     word: options.endpoints,
@@ -99,7 +72,6 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     parseYaml: context.parseYaml,
     found: pool.follow,
   });
-
   return {
     name: backend,
     kind,
@@ -109,20 +81,84 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     get control() {
       return controlOf({ backend, catalog, endpoints: pool.list });
     },
-    follow(model: FollowedModel) {
-      const isNew = !followed.names().includes(model.name);
-      const stop = followed.add(model);
-      // a server that lists all its models has told of it already
-      if (isNew) for (const one of pool.list()) if (one.look?.ready.has(model.name) !== true) one.lookNow();
-      signatures.prepare(model.name);
-      return stop;
-    },
+    follow: (model) => follow(frame, pool, model),
     async close() {
       stopDiscovery();
       signatures.close();
       await pool.close();
     },
   };
+}
+
+/** What all endpoints of a backend are opened with. */
+interface Frame {
+  readonly options: ExternalOptions;
+  readonly context: BackendContext;
+  readonly seams: Seams;
+  readonly tls: TlsFiles | undefined;
+  readonly followed: Followed;
+  readonly catalog: LiveCatalog;
+  readonly signatures: Signatures;
+  looks(): Iterable<Look>;
+}
+
+function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
+  const { options, context, followed, catalog, signatures } = frame;
+  const { words } = options;
+  const door = openDoor({
+    backend: context.name,
+    endpoint: id,
+    url: urlOf(place.address, { tls: words.tls !== undefined }),
+    words,
+    tls: tlsFor(frame.tls, place),
+    env: context.env,
+    run: context.run,
+    clients: frame.seams.clients,
+    signature: signatures.get,
+  });
+  const connection = options.connect(door);
+  return openEndpoint({
+    backend: context.name,
+    id,
+    place,
+    connection,
+    async closeConnection() {
+      await connection.close();
+      await door.close();
+    },
+    env: context.env,
+    health: words.health,
+    maxCalls: words.limits.inFlight,
+    wanted: followed.names,
+    looks: frame.looks,
+    changed: catalog.update,
+    renewed: (models) => signatures.renew(models, id),
+  });
+}
+
+/** A server found under a name shows that name in its certificate, unless the config says another. */
+function tlsFor(tls: TlsFiles | undefined, { serverName }: Place): TlsFiles | undefined {
+  return serverName === undefined ? tls : { serverName, ...tls };
+}
+
+function follow({ followed, signatures }: Frame, pool: ServerPool, model: FollowedModel): () => void {
+  const isNew = !followed.names().includes(model.name);
+  const stop = followed.add(model);
+  // a server that lists all its models has told of it already
+  if (isNew) for (const one of pool.list()) if (one.look?.ready.has(model.name) !== true) one.lookNow();
+  if (model.declared !== undefined) signatures.redeclare(model.name);
+  signatures.prepare(model.name);
+  return stop;
+}
+
+/** What the config says of a model: under the backend, or else under a logical model. */
+function sayings(words: SharedWords, followed: Followed): (model: string) => Said {
+  const models = new Map(Object.entries(words.models));
+  const declared = declaredIn(words);
+  return (model) => ({
+    declared: declared.get(model) ?? followed.declared(model),
+    batchDim: models.get(model)?.batchDim,
+  });
 }
 
 function declaredIn({ models }: SharedWords): ReadonlyMap<string, Signature> {
@@ -133,34 +169,24 @@ function declaredIn({ models }: SharedWords): ReadonlyMap<string, Signature> {
   );
 }
 
-function withName(tls: Awaited<ReturnType<typeof readTls>>, { serverName }: Place) {
-  return { ...(serverName === undefined ? {} : { serverName }), ...tls };
-}
-
-function tellerOf(endpoint: ServerEndpoint) {
+function tellerOf(endpoint: ServerEndpoint): Teller {
   return {
     id: endpoint.id,
     healthy: endpoint.healthy,
     serves: endpoint.serves,
-    metadata: (model: BackendModel, signal: AbortSignal) => endpoint.connection.metadata(model, signal),
+    metadata: (model, signal) => endpoint.connection.metadata(model, signal),
   };
 }
 
-function looksOf(endpoints: readonly ServerEndpoint[]) {
+function looksOf(endpoints: readonly ServerEndpoint[]): readonly Look[] {
   return endpoints.flatMap(({ look }) => (look === undefined ? [] : [look]));
 }
 
-interface Watched {
-  readonly catalog: ReturnType<typeof openCatalog>;
-  readonly signatures: Signatures;
-  names(): readonly string[];
-}
-
 /** Signatures of wanted models are asked for as their versions come, and again when the versions are others. */
-function watchVersions({ catalog, signatures, names }: Watched): () => void {
+function versionWatch({ catalog, signatures, followed }: Frame): () => void {
   const known = new Map<string, string>();
   return () => {
-    for (const name of names()) {
+    for (const name of followed.names()) {
       const versions = (catalog.ready(name) ?? []).join();
       if (known.get(name) === versions) continue;
       if (known.has(name)) signatures.forget(name);

@@ -26,6 +26,8 @@ export interface Signatures {
   prepare(model: string): void;
   /** The models have become ready at one server: what it told is asked again, what others told is compared. */
   renew(models: readonly string[], at: string): void;
+  /** The config declares the model now, or otherwise than before. */
+  redeclare(model: string): void;
   /** Everything known of the model is old. */
   forget(model: string): void;
   close(): void;
@@ -120,6 +122,10 @@ export function openSignatures(options: SignaturesOptions): Signatures {
         }
         if (known.length > 0) prepare(model);
       }
+    },
+    redeclare(model) {
+      for (const entry of shelf.of(model))
+        if (entry.from === undefined && entry.flight === undefined) shelf.drop(entry);
     },
     forget(model) {
       const known = shelf.of(model);
