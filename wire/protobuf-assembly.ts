@@ -4,8 +4,8 @@ import { openWriter, type ProtoWriter, WIRE } from "./protobuf.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
 
 /** Bytes copied between two looks at the pace; copying is about this much faster than scanning. */
-const COPY_BYTES = 1024 * 1024;
-const COPY_DISCOUNT = 32;
+const COPY_BYTES = 256 * 1024;
+const COPY_DISCOUNT = 8;
 
 /** A message being put together. */
 export interface Assembly {
@@ -40,6 +40,14 @@ export function putNested(assembly: Assembly, field: number, nested: Assembly): 
   flush(assembly);
   for (const segment of nested.segments) assembly.segments.push(segment);
   assembly.bytes += nested.bytes;
+}
+
+/** Puts the fields of another assembly behind those that are there. */
+export function putFields(assembly: Assembly, other: Assembly): void {
+  flush(assembly);
+  flush(other);
+  for (const segment of other.segments) assembly.segments.push(segment);
+  assembly.bytes += other.bytes;
 }
 
 /** The message: each view copied once. */
