@@ -2,48 +2,13 @@
 
 import { InferError, invalid } from "../core/error.ts";
 import { type Datatype, ELEMENT_BYTES } from "../core/tensor.ts";
+import { type ContentsField, type ContentsFields, OIP_FIELDS } from "./oip-proto-fields.ts";
 import { malformed, openReader, type ProtoReader, skipField, WIRE } from "./protobuf.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
 
-/** The typed field of a datatype. Source: open_inference_grpc.proto, InferTensorContents. */
-export interface ContentsField {
-  readonly number: number;
-  readonly name: string;
-  /** Of one element that is not packed. */
-  readonly wire: number;
-}
-
-const BOOL: ContentsField = { number: 1, name: "bool_contents", wire: WIRE.varint };
-const INT: ContentsField = { number: 2, name: "int_contents", wire: WIRE.varint };
-const INT64: ContentsField = { number: 3, name: "int64_contents", wire: WIRE.varint };
-const UINT: ContentsField = { number: 4, name: "uint_contents", wire: WIRE.varint };
-const UINT64: ContentsField = { number: 5, name: "uint64_contents", wire: WIRE.varint };
-const FP32: ContentsField = { number: 6, name: "fp32_contents", wire: WIRE.fixed32 };
-const FP64: ContentsField = { number: 7, name: "fp64_contents", wire: WIRE.fixed64 };
-const BYTES: ContentsField = { number: 8, name: "bytes_contents", wire: WIRE.bytes };
-
-const FIELDS: Readonly<Record<Datatype, ContentsField | undefined>> = {
-  BOOL,
-  UINT8: UINT,
-  UINT16: UINT,
-  UINT32: UINT,
-  UINT64,
-  INT8: INT,
-  INT16: INT,
-  INT32: INT,
-  INT64,
-  FP16: undefined,
-  BF16: undefined,
-  FP32,
-  FP64,
-  BYTES,
-};
-
-const NAMES = new Map([BOOL, INT, INT64, UINT, UINT64, FP32, FP64, BYTES].map((field) => [field.number, field.name]));
-
-/** The typed field of a datatype; undefined for FP16 and BF16, which have none. */
+/** The typed field of a datatype in InferTensorContents; undefined for FP16 and BF16, which have none. */
 export function contentsField(datatype: Datatype): ContentsField | undefined {
-  return FIELDS[datatype];
+  return OIP_FIELDS[datatype];
 }
 
 /** A tensor whose elements are wanted. */
@@ -54,6 +19,10 @@ export interface ContentsWanted {
   readonly shape: readonly number[];
   readonly count: number;
   readonly pace: Pace;
+  /** Where the message has its elements; those of InferTensorContents when absent. */
+  readonly fields?: ContentsFields;
+  /** Fewer elements than the shape's are taken, and given as they are; else their count must be the shape's. */
+  readonly fewer?: boolean;
 }
 
 /**
@@ -64,8 +33,11 @@ export interface ContentsWanted {
  * beyond the datatype's range, and for FP16 and BF16 unless they are empty
  */
 export function* readContents(parts: readonly Uint8Array[], wanted: ContentsWanted): Sliced<Uint8Array> {
-  const runs: Runs = { wanted, field: FIELDS[wanted.datatype], pieces: 0, bytes: 0, elements: 0, one: undefined };
-  for (const part of parts) yield* eachRun(part, wanted, (run) => survey(runs, run));
+  const { fields = OIP_FIELDS } = wanted;
+  const byNumber = new Map(Object.values(fields).map((field) => [field?.number, field]));
+  const field = fields[wanted.datatype];
+  const runs: Runs = { wanted, field, byNumber, pieces: 0, bytes: 0, elements: 0, one: undefined };
+  for (const part of parts) yield* eachRun(part, runs, (run) => survey(runs, run));
   if (wanted.datatype === "BYTES") return yield* readBytesElements(parts, runs);
   const width = ELEMENT_BYTES[wanted.datatype];
   if (runs.field?.wire !== WIRE.varint) {
@@ -74,7 +46,7 @@ export function* readContents(parts: readonly Uint8Array[], wanted: ContentsWant
     return yield* joinRuns(parts, runs);
   }
   // each element takes a byte at least, so that no shape reserves more than eight times what came
-  if (runs.bytes < wanted.count) throw tooFew(wanted, `${runs.bytes} bytes`);
+  if (runs.bytes < wanted.count && wanted.fewer !== true) throw tooFew(wanted, `${runs.bytes} bytes`);
   return yield* readVarints(parts, runs);
 }
 
@@ -90,6 +62,7 @@ interface Run {
 interface Runs {
   readonly wanted: ContentsWanted;
   readonly field: ContentsField | undefined;
+  readonly byNumber: ReadonlyMap<number | undefined, ContentsField | undefined>;
   pieces: number;
   bytes: number;
   elements: number;
@@ -98,12 +71,13 @@ interface Runs {
 }
 
 function survey(runs: Runs, run: Run): void {
-  const { wanted, field } = runs;
+  const { wanted, field, byNumber } = runs;
   const bytes = run.to - run.from;
   if (run.field !== field?.number) {
-    if (bytes === 0 && run.field !== BYTES.number) return;
+    const other = byNumber.get(run.field);
+    if (bytes === 0 && other?.wire !== WIRE.bytes) return;
     const place = field === undefined ? "raw contents only" : field.name;
-    throw invalid(`${wanted.label}: ${wanted.datatype} goes in ${place}, got ${NAMES.get(run.field)}`);
+    throw invalid(`${wanted.label}: ${wanted.datatype} goes in ${place}, got ${other?.name}`);
   }
   runs.pieces += 1;
   runs.bytes += bytes;
@@ -112,23 +86,21 @@ function survey(runs: Runs, run: Run): void {
 }
 
 /** Walks over the runs of one message of contents; fields that nobody knows are stepped over. */
-function* eachRun(part: Uint8Array, wanted: ContentsWanted, use: (run: Run) => void): Sliced<void> {
+function* eachRun(part: Uint8Array, { wanted, byNumber }: Runs, use: (run: Run) => void): Sliced<void> {
   const reader = openReader(part);
   while (reader.pos < reader.len) {
-    const run = nextRun(reader, part);
+    const run = nextRun(reader, part, byNumber);
     if (run !== undefined) use(run);
     if (isDue(wanted.pace, 16)) yield;
   }
 }
 
-const WIRES = new Map([BOOL, INT, INT64, UINT, UINT64, FP32, FP64, BYTES].map((field) => [field.number, field.wire]));
-
-function nextRun(reader: ProtoReader, part: Uint8Array): Run | undefined {
+function nextRun(reader: ProtoReader, part: Uint8Array, byNumber: Runs["byNumber"]): Run | undefined {
   try {
     const tag = reader.tag();
     const field = tag >>> 3;
     const wire = tag & 7;
-    const own = WIRES.get(field);
+    const own = byNumber.get(field)?.wire;
     if (own === undefined || (wire !== own && wire !== WIRE.bytes)) {
       skipField(reader, tag);
       return undefined;
@@ -147,7 +119,7 @@ function* joinRuns(parts: readonly Uint8Array[], runs: Runs): Sliced<Uint8Array>
   const data = new Uint8Array(runs.bytes);
   let at = 0;
   for (const part of parts) {
-    yield* eachRun(part, runs.wanted, (run) => {
+    yield* eachRun(part, runs, (run) => {
       if (run.field !== runs.field?.number) return;
       data.set(run.buffer.subarray(run.from, run.to), at);
       at += run.to - run.from;
@@ -162,8 +134,8 @@ function* readBytesElements(parts: readonly Uint8Array[], runs: Runs): Sliced<Ui
   const view = new DataView(data.buffer);
   let at = 0;
   for (const part of parts) {
-    yield* eachRun(part, runs.wanted, (run) => {
-      if (run.field !== BYTES.number) return;
+    yield* eachRun(part, runs, (run) => {
+      if (run.field !== runs.field?.number) return;
       view.setUint32(at, run.to - run.from, true);
       data.set(run.buffer.subarray(run.from, run.to), at + 4);
       at += 4 + run.to - run.from;
@@ -182,10 +154,11 @@ interface Sink {
 
 function* readVarints(parts: readonly Uint8Array[], runs: Runs): Sliced<Uint8Array> {
   const { wanted } = runs;
-  const sink = openSink(wanted);
+  // an element takes a byte at least
+  const sink = openSink(wanted, Math.min(wanted.count, runs.bytes));
   for (const part of parts) {
     const pending: Run[] = [];
-    const walk = eachRun(part, wanted, (run) => {
+    const walk = eachRun(part, runs, (run) => {
       if (run.field === runs.field?.number) pending.push(run);
     });
     // a run at a time, so that elements which are not packed are never held all at once
@@ -196,7 +169,7 @@ function* readVarints(parts: readonly Uint8Array[], runs: Runs): Sliced<Uint8Arr
     }
   }
   expectCount(wanted, sink.index);
-  return sink.data;
+  return sink.data.subarray(0, sink.index * ELEMENT_BYTES[wanted.datatype]);
 }
 
 /** Elements read without asking for time. */
@@ -234,8 +207,8 @@ function readGroup(run: Run, start: number, into: { readonly sink: Sink; readonl
   return at;
 }
 
-function openSink(wanted: ContentsWanted): Sink {
-  const { datatype, count } = wanted;
+function openSink(wanted: ContentsWanted, count: number): Sink {
+  const { datatype } = wanted;
   const data = new Uint8Array(count * ELEMENT_BYTES[datatype]);
   if (datatype === "BOOL") {
     const put = (index: number, low: number, high: number) => {
@@ -277,6 +250,8 @@ function smallInts(datatype: Datatype, data: Uint8Array) {
     case "UINT8":
       return data;
     case "UINT16":
+    case "FP16":
+    case "BF16":
       return new Uint16Array(data.buffer);
     case "UINT32":
       return new Uint32Array(data.buffer);
@@ -286,7 +261,8 @@ function smallInts(datatype: Datatype, data: Uint8Array) {
 }
 
 function expectCount(wanted: ContentsWanted, got: number): void {
-  if (got !== wanted.count) throw tooFew(wanted, Number.isInteger(got) ? String(got) : "a broken one");
+  if (got === wanted.count || (wanted.fewer === true && got < wanted.count && Number.isInteger(got))) return;
+  throw tooFew(wanted, Number.isInteger(got) ? String(got) : "a broken one");
 }
 
 function tooFew({ label, shape, count }: ContentsWanted, got: string): InferError {

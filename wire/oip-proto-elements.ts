@@ -2,7 +2,7 @@
 
 import { InferError } from "../core/error.ts";
 import { bytesElements, type Datatype, ELEMENT_BYTES, type Tensor } from "../core/tensor.ts";
-import { contentsField } from "./oip-proto-contents.ts";
+import { type ContentsFields, OIP_FIELDS } from "./oip-proto-fields.ts";
 import { WIRE } from "./protobuf.ts";
 import { type Assembly, openAssembly, putBytesField, putView } from "./protobuf-assembly.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
@@ -18,6 +18,8 @@ const COPIED_BYTES = 1024;
 export interface ElementsContext {
   readonly label: string;
   readonly pace: Pace;
+  /** Where the message has its elements; those of InferTensorContents when absent. */
+  readonly fields?: ContentsFields;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface ElementsContext {
  * @throws InferError unsupported for FP16 and BF16, which have no typed field
  */
 export function* writeContents(tensor: Tensor, context: ElementsContext): Sliced<Assembly> {
-  const field = contentsField(tensor.datatype);
+  const field = (context.fields ?? OIP_FIELDS)[tensor.datatype];
   if (field === undefined) {
     throw new InferError(
       "unsupported",
@@ -87,6 +89,8 @@ function halvesOf(datatype: Datatype, data: Uint8Array): (into: Halves, index: n
     case "UINT8":
       return narrow((index) => view.getUint8(index));
     case "UINT16":
+    case "FP16":
+    case "BF16":
       return narrow((index) => view.getUint16(index * 2, true));
     case "UINT32":
       return narrow((index) => view.getUint32(index * 4, true));
