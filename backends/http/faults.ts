@@ -9,6 +9,8 @@ export interface FaultRow {
   readonly code: Code;
   readonly origin?: Origin;
   readonly retryable?: Retryable;
+  /** The server's own words are meant for callers, though the fault is not theirs. */
+  readonly tells?: boolean;
   /** What is said instead of the server's own words. */
   readonly message?: string;
 }
@@ -41,34 +43,47 @@ export function rowOf(code: Code): FaultRow {
 /** The longest text of a server that is passed on. */
 const MAX_SAID = 500;
 
-/** The fault behind an answer whose status is none of 200 to 299. The tables are asked in their order. */
+/**
+ * The fault behind an answer whose status is none of 200 to 299. The tables are asked in their order. The server's own
+ * words reach the caller where the fault is the caller's; else they are the cause, for the log.
+ */
 export function statusFault(answer: HttpAnswer, tables: readonly FaultTable[]): InferError {
   const { status } = answer;
-  const said = saidIn(answer.body);
   const row = tables.map((table) => table[status]).find((each) => each !== undefined);
+  const said = saidIn(answer.body);
   if (row === undefined) return unknownStatus(status, said);
-  const text = row.message ?? (said === "" ? `the backend answered with status ${status}` : said);
-  // a server's own fault may tell of its insides: the caller hears the status only
-  const isOurs = row.origin === "client" || (row.origin === undefined && CLIENT_CODES.has(row.code));
-  const message =
-    isOurs || row.message !== undefined ? text : `the backend answered with status ${status}${tail(said)}`;
   const retryAfterMs = retryAfter(answer.headers);
+  return rowFault(row, {
+    said,
+    otherwise: `the backend answered with status ${status}`,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** A row as the error of one answer; `said` are the server's words, `otherwise` is told where they are not. */
+export function rowFault(
+  row: FaultRow,
+  answer: { readonly said: string; readonly otherwise: string; readonly retryAfterMs?: number },
+): InferError {
+  const { said, otherwise, retryAfterMs } = answer;
+  const isCallers = row.origin === "client" || (row.origin === undefined && CLIENT_CODES.has(row.code));
+  const message = row.message ?? (said !== "" && (isCallers || row.tells === true) ? said : otherwise);
   return new InferError(row.code, message, {
     ...(row.origin === undefined ? {} : { origin: row.origin }),
     ...(row.retryable === undefined ? {} : { retryable: row.retryable }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(said === "" || message === said ? {} : { cause: said }),
   });
 }
 
 const CLIENT_CODES: ReadonlySet<Code> = new Set(["invalid-argument", "too-large", "not-found", "unsupported"]);
 
-const tail = (said: string): string => (said === "" ? "" : `: ${said}`);
-
 function unknownStatus(status: number, said: string): InferError {
-  if (status === 401 || status === 403) return credentialsRefused(`status ${status}`);
+  if (status === 401 || status === 403) return credentialsRefused(`status ${status}`, said);
   const what = status < 400 ? "an unexpected status" : "status";
-  return new InferError("bad-backend", `the backend answered with ${what} ${status}${tail(said)}`, {
+  return new InferError("bad-backend", `the backend answered with ${what} ${status}`, {
     retryable: status >= 500 && status !== 501 ? "elsewhere" : "no",
+    ...(said === "" ? {} : { cause: said }),
   });
 }
 

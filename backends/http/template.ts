@@ -4,7 +4,7 @@ import { invalid } from "../../core/error.ts";
 import type { InferRequest } from "../../core/request.ts";
 import { bytesElements, elementCount, type Tensor } from "../../core/tensor.ts";
 import { show } from "../../core/words.ts";
-import { type WriteRows, writeColumns, writeRows, writeValue } from "../../wire/json-rows.ts";
+import { type WriteRows, writeColumns, writeRows, writeValue } from "../../wire/json-rows-write.ts";
 import { doubleText, finishWriter, type JsonWriter, openWriter, put, putString } from "../../wire/json-write.ts";
 import { openPace, type Sliced, type SliceOptions } from "../../wire/sliced.ts";
 

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { Code } from "../../core/error.ts";
-import { show } from "../../core/words.ts";
+import { word } from "../../core/words.ts";
 import { expressionWord } from "./expression.ts";
 import { type FaultTable, rowOf } from "./faults.ts";
 import { readTemplate, type Template } from "./template.ts";
@@ -31,54 +31,41 @@ const template = () =>
 
 const headers = z.record(z.string(), z.string());
 
-/** How the body of a request is made. */
-export type RequestWords =
-  | { readonly json: Template }
-  | { readonly raw: string }
-  | { readonly form: Readonly<Record<string, Template>> };
+const onlyOne = (words: object) => Object.values(words).filter((word) => word !== undefined).length === 1;
 
+/** How the body of a request is made; one of the words is there. */
 const request = z
-  .union(
-    [
-      z.strictObject({
-        json: template().describe("A value in which {{x}} stands for the tensor x, {{x.scalar}} for its one element."),
-      }),
-      z.strictObject({ raw: z.string().min(1).describe("The input whose bytes are the body.") }),
-      z.strictObject({
-        form: z
-          .record(z.string(), template())
-          .describe("The fields of a form (application/x-www-form-urlencoded); with GET, of the query."),
-      }),
-    ],
-    { error: (issue) => `expected {json: ...}, {raw: <input>} or {form: ...}, got ${show(issue.input)}` },
-  )
+  .strictObject({
+    json: template()
+      .optional()
+      .describe("A value in which {{x}} stands for the tensor x, {{x.scalar}} for its one element."),
+    raw: z.string().min(1).optional().describe("The input whose bytes are the body."),
+    form: z
+      .record(z.string(), template())
+      .optional()
+      .describe("The fields of a form (application/x-www-form-urlencoded); with GET, of the query."),
+  })
+  .refine(onlyOne, "expected one of json, raw and form")
   .describe("The body: a JSON template, an input as it is, or a form. Every input under its name when absent.");
 
-/** How an answer is read. */
+/** How an answer is read; one of the words is there. */
 const response = z
-  .union(
-    [
-      z.strictObject({
-        outputs: z
-          .record(z.string(), expressionWord())
-          .describe("Each output by its name: a JMESPath expression that picks it from the JSON answer."),
-      }),
-      z.strictObject({ raw: z.string().min(1).describe("The output that holds the body of the answer as it is.") }),
-    ],
-    { error: (issue) => `expected {outputs: ...} or {raw: <output>}, got ${show(issue.input)}` },
-  )
+  .strictObject({
+    outputs: z
+      .record(z.string(), expressionWord())
+      .optional()
+      .describe("Each output by its name: a JMESPath expression that picks it from the JSON answer."),
+    raw: z.string().min(1).optional().describe("The output that holds the body of the answer as it is."),
+  })
+  .refine(onlyOne, "expected one of outputs and raw")
   .describe("How the answer is read. Its members are the outputs when absent.");
 
-const PATH_EXPECTED = "a path such as /predict/{model}";
+const PATH_EXPECTED = "a path such as /predict/{model}, with no {words} but model and version";
 
 const path = () =>
-  z
-    .string()
-    .refine((text) => /^\/[!-~]*$/.test(text), PATH_EXPECTED)
-    .refine(
-      (text) => !/\{(?!model\}|version\})/.test(text),
-      `${PATH_EXPECTED}, with no other {words} than model and version`,
-    );
+  word(PATH_EXPECTED, (text) =>
+    /^\/[!-~]*$/.test(text) && !/\{(?!model\}|version\})/.test(text) ? { value: text } : { expected: PATH_EXPECTED },
+  );
 
 /** The words of one model; under the backend they are every model's. */
 export const templateWords = {
