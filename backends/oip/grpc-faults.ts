@@ -2,6 +2,7 @@
 
 import { InferError } from "../../core/error.ts";
 import type { GrpcStatus } from "../connection.ts";
+import { credentialsRefused } from "../http-errors.ts";
 
 /** Characters of a server's text that are passed on. */
 const MAX_SAID = 500;
@@ -27,7 +28,7 @@ export function oipGrpcFault(status: GrpcStatus): InferError | undefined {
       return new InferError("unsupported", text || "the server cannot do this", { origin: "backend" });
     case PERMISSION_DENIED:
     case UNAUTHENTICATED:
-      return refusedCredentials();
+      return credentialsRefused("its status");
     case UNAVAILABLE:
       return unavailableFault(text);
     case UNKNOWN:
@@ -85,7 +86,7 @@ function unavailableFault(text: string): InferError | undefined {
   if (TRANSPORT.test(text)) return undefined;
   const scheduled = scheduledFault(text);
   if (scheduled !== undefined) return scheduled;
-  if (/is restricted, expecting header/i.test(text)) return refusedCredentials();
+  if (/is restricted, expecting header/i.test(text)) return credentialsRefused("a restricted method");
   if (/is not allowed/i.test(text)) return new InferError("unsupported", text, { origin: "backend" });
   // TorchServe's handlers that raise are UNAVAILABLE
   if (MODEL.test(text)) return new InferError("bad-backend", text, { retryable: "no" });
@@ -103,10 +104,6 @@ function scheduledFault(text: string): InferError | undefined {
     return new InferError("deadline-exceeded", "the request's time ran out in the server's queue");
   }
   return undefined;
-}
-
-function refusedCredentials(): InferError {
-  return new InferError("bad-backend", "the server refuses the gateway's credentials", { retryable: "no" });
 }
 
 /** A server's own words on one line: without Triton's request id, the stack behind them, and what goes beyond 500 characters. */

@@ -13,6 +13,7 @@ import {
   MODEL_NAME,
   READY,
 } from "../../wire/oip-proto-service.ts";
+import { saidBy } from "./grpc-faults.ts";
 import { type OipGrpcLink, versionThere } from "./grpc-link.ts";
 
 /** Models asked about at the same time. */
@@ -44,7 +45,7 @@ async function readIndex(link: OipGrpcLink, signal: AbortSignal): Promise<readon
   link.unversioned.clear();
   return models.map(({ name, version, state, reason }): ModelStatus => {
     if (version === "") link.unversioned.add(name);
-    const said = reason || (state === "" ? "not loaded" : "");
+    const said = saidBy(reason) || (state === "" ? "not loaded" : "");
     const known = STATES.get(state) ?? "unavailable";
     return { name, version: version || "1", state: known, ...(said === "" ? {} : { reason: said }) };
   });

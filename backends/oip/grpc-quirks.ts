@@ -59,3 +59,14 @@ export function oipGrpcDialectOf(serverName: string): OipGrpcDialect {
   if (name.includes("torchserve")) return "torchserve";
   return "plain";
 }
+
+/** The ways of a server that nobody knows by name, as far as its extensions tell them. Source: Triton, docs/protocol. */
+export function plainGrpcQuirks(extensions: readonly string[]): OipGrpcQuirks {
+  const has = (word: string) => extensions.includes(word);
+  return {
+    ...PLAIN,
+    ...(has("model_repository") ? { index: true, repository: "triton" } : {}),
+    config: has("model_configuration"),
+    schedules: has("schedule_policy"),
+  };
+}

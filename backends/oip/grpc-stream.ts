@@ -26,9 +26,8 @@ export interface StreamAsk {
 export async function* readAnswers(link: OipGrpcLink, ask: StreamAsk): AsyncGenerator<OipProtoResponse> {
   const { client, door } = link;
   const { path, message, call } = ask;
-  // asks Triton to end the stream with a status, which says more than the text of an error message does
-  const headers = { ...door.headers(call), ...(link.quirks.stream === "wrapped" ? { triton_grpc_error: "true" } : {}) };
-  const exchange = client.exchange({ path, headers }, call);
+  // never with Triton's `triton_grpc_error`, which would give a status in place of a text: it ends Triton 2.51's process
+  const exchange = client.exchange({ path, headers: door.headers(call) }, call);
   try {
     // a server that refuses before it has read the request ends the messages with the reason
     exchange.send(message).then(
@@ -54,10 +53,13 @@ async function readAnswer(link: OipGrpcLink, bytes: Uint8Array, call: Call): Pro
   throw faultOf(part.message);
 }
 
-// The envelope has a text but no status.
+// The envelope has a text but no status. What the gateway's words have no name for is the model's own: another try gives
+// the same.
 function faultOf(message: string): InferError {
   const text = saidBy(message);
-  return oipTextFault(text) ?? new InferError("bad-backend", "the server's stream failed");
+  const fault = oipTextFault(text);
+  if (fault !== undefined && fault.code !== "bad-backend") return fault;
+  return new InferError("bad-backend", text || "the server failed without a reason", { retryable: "no" });
 }
 
 /**

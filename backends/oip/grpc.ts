@@ -13,7 +13,7 @@ import { openOipGrpcControl } from "./grpc-control.ts";
 import { oipGrpcFault } from "./grpc-faults.ts";
 import { type OipGrpcLink, versionThere } from "./grpc-link.ts";
 import { readMetadata, readModels } from "./grpc-models.ts";
-import { OIP_GRPC_QUIRKS, type OipGrpcDialect, oipGrpcDialectOf } from "./grpc-quirks.ts";
+import { OIP_GRPC_QUIRKS, type OipGrpcDialect, oipGrpcDialectOf, plainGrpcQuirks } from "./grpc-quirks.ts";
 import { openAnswers, readAnswers } from "./grpc-stream.ts";
 
 /** Bytes of a message that is read or written at once. */
@@ -62,9 +62,10 @@ async function askHealth(link: OipGrpcLink, dialect: OipGrpcDialect | "auto", si
   if (!(await askReady(link, dialect, signal)))
     throw new InferError("unavailable", "the server says that it is not ready");
   const bytes = await link.ask("ServerMetadata", NOTHING.encode({}), { signal });
-  const { name, version } = decodeAnswer(SERVER_METADATA, bytes);
+  const { name, version, extensions } = decodeAnswer(SERVER_METADATA, bytes);
   if (dialect === "auto" && link.quirks.service !== TORCHSERVE_SERVICE) {
-    link.quirks = OIP_GRPC_QUIRKS[oipGrpcDialectOf(name)];
+    const known = oipGrpcDialectOf(name);
+    link.quirks = known === "plain" ? plainGrpcQuirks(extensions) : OIP_GRPC_QUIRKS[known];
   }
   return `${name || "server"} ${version}`.trim();
 }
