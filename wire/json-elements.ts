@@ -40,6 +40,8 @@ export interface WriteContext {
   readonly style?: ElementStyle;
   /** What can carry an element that JSON cannot, for errors. */
   readonly carrier?: string;
+  /** The reader takes FP16 as numbers; without this word they are refused, as BF16 always are. */
+  readonly halves?: boolean;
 }
 
 const BINARY_EXTENSION = "the binary tensor extension (binary_data)";
@@ -49,7 +51,7 @@ const BINARY_EXTENSION = "the binary tensor extension (binary_data)";
  * own text, -0 keeps its sign; NaN, Infinity and -Infinity are bare tokens, as Triton writes them.
  *
  * @throws InferError unsupported for BYTES that are no UTF-8, invalid-argument for FP16 and BF16, which have no JSON
- * form
+ * form unless the reader takes `halves`
  */
 export function* writeData(w: JsonWriter, tensor: Tensor, context: WriteContext): Sliced<void> {
   const elements = openElements(tensor, context);
@@ -144,6 +146,9 @@ function elementWriter(datatype: Exclude<Datatype, "BYTES">, data: Uint8Array, c
       return floatWriter(datatype, (i) => view.getFloat64(i * 8, true), context);
     case "FP16":
     case "BF16":
+      // a half is a float too, and no float has fewer digits that read back to it
+      if (datatype === "FP16" && context.halves === true)
+        return floatWriter("FP32", (i) => view.getFloat16(i * 2, true), context);
       throw invalid(
         `${context.label}: ${datatype} has no JSON form; ${context.carrier ?? BINARY_EXTENSION} carries it`,
       );

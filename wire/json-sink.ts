@@ -71,12 +71,19 @@ export interface SinkSize {
   readonly count: number;
   /** The bytes of text that the elements take at most. */
   readonly textBytes: number;
+  /** FP16 are taken as numbers. */
+  readonly halves?: boolean;
 }
 
-/** A sink for so many elements. @throws InferError invalid-argument for FP16 and BF16, which have no JSON form */
+/**
+ * A sink for so many elements.
+ *
+ * @throws InferError invalid-argument for FP16 and BF16, which have no JSON form; FP16 pass where `halves` says so
+ */
 export function openSink(size: SinkSize): Sink {
   const { datatype, count, label } = size;
   if (datatype === "BYTES") return bytesLeaf(size.textBytes + count + 8);
+  if (datatype === "FP16" && size.halves === true) return halfSink(count);
   if (datatype === "FP16" || datatype === "BF16") {
     throw invalid(
       `${label}: ${datatype} has no JSON form; send it with the binary tensor extension (binary_data_size)`,
@@ -85,6 +92,26 @@ export function openSink(size: SinkSize): Sink {
   // not zeroed, which takes milliseconds when it is large: the data is given only when every element has been written
   const data = Buffer.allocUnsafeSlow(count * ELEMENT_BYTES[datatype]);
   return { leaf: elementLeaf(datatype, data), finish: () => data };
+}
+
+// By way of floats, a run at a time.
+function halfSink(count: number): Sink {
+  const floats = new Float32Array(count);
+  const halves = new Float16Array(count);
+  const inner = floatLeaf(floats);
+  const leaf: Leaf = (s, run) => {
+    const from = run.index;
+    inner(s, run);
+    const to = Math.min(run.index, count);
+    for (let i = from; i < to; i++) {
+      const value = floats[i] as number;
+      halves[i] = value;
+      if (Number.isFinite(value) && !Number.isFinite(halves[i] as number)) {
+        throw invalid(`${run.label}: expected numbers in FP16's range, got ${value} as element ${i}`);
+      }
+    }
+  };
+  return { leaf, finish: () => new Uint8Array(halves.buffer) };
 }
 
 /** Elements that a buffer has room for at first. */

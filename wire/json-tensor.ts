@@ -18,6 +18,8 @@ export interface DataSpec {
   readonly depth: number;
   /** The bytes of text that the value takes at most. */
   readonly textBytes: number;
+  /** FP16 are taken as numbers. */
+  readonly halves?: boolean;
 }
 
 const root = () => "data";

@@ -69,7 +69,7 @@ export function parseHeaderLength(header: string | undefined, bodyLength: number
  * `maxElements`
  */
 export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced<OipRequest> {
-  const reader: BodyReader = { limits: options.limits, elements: 0 };
+  const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
   let id: string | undefined;
   let inputs: readonly ReadTensor[] | undefined;
   let asked: readonly RequestedOutput[] = [];
@@ -114,7 +114,7 @@ export function* decodeResponse(body: Uint8Array, options: DecodeOptions): Slice
 }
 
 function* readResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResponse> {
-  const reader: BodyReader = { limits: options.limits, elements: 0 };
+  const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
   const texts: { id?: string; model_name?: string; model_version?: string } = {};
   let outputs: readonly ReadTensor[] | undefined;
   let parameters: Parameters = NO_PARAMETERS;
@@ -186,6 +186,8 @@ export interface Ask {
   readonly isBinary: (input: Tensor) => boolean;
   /** Which outputs are to come as blobs. */
   readonly form: AnswerForm;
+  /** The server takes FP16 as numbers in JSON. */
+  readonly halves?: boolean;
 }
 
 /**
@@ -199,7 +201,11 @@ export function* encodeRequest(request: InferRequest, ask: Ask, options: SliceOp
   put(body.json, "{");
   writeId(body, ask.id);
   put(body.json, '"inputs":');
-  yield* writeTensors(body, request.inputs, { word: "input", isBinary: ask.isBinary });
+  yield* writeTensors(body, request.inputs, {
+    word: "input",
+    isBinary: ask.isBinary,
+    halves: ask.halves === true,
+  });
   if (request.outputs !== undefined && request.outputs.length > 0)
     writeRequestedOutputs(body, request.outputs, ask.form);
   const parameters = lowerParameters(request.parameters, {

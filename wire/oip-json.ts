@@ -40,6 +40,8 @@ export const DEFAULT_WIRE_LIMITS: WireLimits = { maxInputs: 1024, maxNesting: 10
 export interface DecodeOptions extends SliceOptions {
   /** The bytes of JSON at the body's start; all of it when absent. */
   readonly headerLength?: number;
+  /** FP16 in JSON are taken as numbers. */
+  readonly halves?: boolean;
   readonly limits: WireLimits;
 }
 
@@ -55,7 +57,7 @@ export type ReadMember = (s: Scanner, key: string) => Sliced<boolean>;
  * @throws InferError invalid-argument for text that is not JSON in UTF-8, and for a member of ours that stands twice
  */
 export function* readBody(body: Uint8Array, options: DecodeOptions, readMember: ReadMember): Sliced<Uint8Array> {
-  const { limits, headerLength = body.byteLength, ...slice } = options;
+  const { limits, headerLength = body.byteLength, halves: _, ...slice } = options;
   if (headerLength > body.byteLength) {
     throw invalid(`expected ${headerLength} bytes of JSON, got a body of ${body.byteLength} bytes`);
   }

@@ -34,6 +34,8 @@ export type ReadTensor =
 /** What the reader of one body keeps. */
 export interface BodyReader {
   readonly limits: WireLimits;
+  /** FP16 in JSON are taken as numbers. */
+  readonly halves: boolean;
   /** Elements read so far. */
   elements: number;
 }
@@ -74,7 +76,7 @@ interface Draft {
   parameters?: Parameters;
   data?: Uint8Array;
   /** Where `data` stands when it came before what is needed to read it. */
-  dataAt?: { readonly from: number; readonly to: number };
+  dataAt?: { readonly from: number; readonly to: number; readonly isEmpty: boolean };
 }
 
 const labelOf = (draft: Draft): string =>
@@ -128,13 +130,23 @@ function* readDraftMember(
 // At once where type and shape are known and the size of the result with them, else when they are.
 function* readDraftData(s: Scanner, draft: Draft, reader: BodyReader): Sliced<void> {
   const { datatype, shape } = draft;
-  if (datatype !== undefined && shape !== undefined && datatype !== "BYTES") {
+  const isEmpty = startsEmpty(s);
+  if (datatype !== undefined && shape !== undefined && datatype !== "BYTES" && !isEmpty) {
     draft.data = yield* readDraftElements(s, { draft, reader, datatype, shape, textBytes: s.end - s.at });
     return;
   }
   const from = s.at;
   yield* skipValue(s, 3);
-  draft.dataAt = { from, to: s.at };
+  draft.dataAt = { from, to: s.at, isEmpty };
+}
+
+function startsEmpty(s: Scanner): boolean {
+  if (skipSpace(s) !== 0x5b) return false;
+  const from = s.at;
+  s.at += 1;
+  const isEmpty = skipSpace(s) === 0x5d;
+  s.at = from;
+  return isEmpty;
 }
 
 interface ElementsAt {
@@ -157,7 +169,7 @@ function readDraftElements(s: Scanner, at: ElementsAt): Sliced<Uint8Array> {
       `${label}: expected at most ${maxElements} elements in JSON, got ${reader.elements}`,
     );
   }
-  return readData(s, { label, datatype, shape, count, depth: 3, textBytes });
+  return readData(s, { label, datatype, shape, count, depth: 3, textBytes, halves: reader.halves });
 }
 
 function* finishDraft(s: Scanner, draft: Draft, reader: BodyReader): Sliced<ReadTensor> {
@@ -170,12 +182,14 @@ function* finishDraft(s: Scanner, draft: Draft, reader: BodyReader): Sliced<Read
   const tensor = { name, datatype, shape, ...(rest === undefined ? {} : { parameters: rest }) };
   const hasData = draft.data !== undefined || draft.dataAt !== undefined;
   if (bytes !== undefined) {
-    if (hasData) throw invalid(`${label}: expected either data or binary_data_size, got both`);
+    // Open Model Server's answers have an empty `data` beside the size of the blob
+    const isTolerated = draft.word === "output" && draft.dataAt?.isEmpty === true;
+    if (hasData && !isTolerated) throw invalid(`${label}: expected either data or binary_data_size, got both`);
     return { form: "blob", tensor, bytes };
   }
   if (!hasData) throw invalid(`${label}: expected data or the parameter binary_data_size, got neither`);
   if (draft.data !== undefined) return { form: "json", tensor: { ...tensor, data: draft.data } };
-  const { from, to } = draft.dataAt as { from: number; to: number };
+  const { from, to } = draft.dataAt as NonNullable<Draft["dataAt"]>;
   const after = s.at;
   jump(s, from);
   const data = yield* readDraftElements(s, { draft, reader, datatype, shape, textBytes: to - from });

@@ -32,6 +32,8 @@ export interface TensorForm {
   /** How errors name a tensor. */
   readonly word: "input" | "output";
   readonly isBinary: (tensor: Tensor) => boolean;
+  /** FP16 that are not binary go as numbers. */
+  readonly halves?: boolean;
 }
 
 /** Writes the list of a body's tensors, in the key order that tritonclient (inputs) and Triton (outputs) use. */
@@ -50,7 +52,8 @@ export function* writeTensors(body: BodyWriter, tensors: readonly Tensor[], form
     } else {
       putOwnParameters(json, [...(tensor.parameters ?? [])]);
       put(json, ',"data":');
-      yield* writeData(json, tensor, { label: `${form.word} "${tensor.name}"`, pace: body.pace });
+      const label = `${form.word} "${tensor.name}"`;
+      yield* writeData(json, tensor, { label, pace: body.pace, halves: form.halves === true });
     }
     put(json, "}");
     before = ",";
