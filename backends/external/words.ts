@@ -15,10 +15,16 @@ const entryWords = z.strictObject({
   tags: z.array(z.string().min(1)).default([]).describe("Words by which a model picks among the endpoints."),
 });
 
+function entryMistake(issue: z.core.$ZodRawIssue): string {
+  const asAddress =
+    issue.code === "invalid_union" && typeof issue.input === "string" ? issue.errors[0]?.[0] : undefined;
+  return asAddress?.message ?? `expected an address, or {address: ...}, got ${show(issue.input)}`;
+}
+
 /** One endpoint of the list: its address alone, or with what is known of it. */
 const entry = z
   .union([serverAddress(), entryWords], {
-    error: (issue) => `expected an address such as triton-0:8001, or {address: ...}, got ${show(issue.input)}`,
+    error: entryMistake,
   })
   .transform((given) =>
     "address" in given ? given : { address: given, weight: 1, tier: 0, tags: [], zone: undefined },
@@ -38,6 +44,21 @@ export const entryList = z.array(entry).superRefine((entries, context) => {
   }
 });
 
+const ENDPOINTS_EXPECTED = "a list of endpoints, {dns: ...}, {srv: ...} or {file: ...}";
+
+/** What is wrong with the form that was meant: a union by itself tells only that none of its forms fits. */
+function endpointsMistake(issue: z.core.$ZodRawIssue): string {
+  const { input } = issue;
+  const keys = typeof input === "object" && input !== null ? Object.keys(input) : [];
+  const meant = Array.isArray(input) ? 0 : ["dns", "srv", "file"].findIndex((key) => keys.includes(key)) + 1;
+  const [first] = (issue.code === "invalid_union" && (meant > 0 || Array.isArray(input)) && issue.errors[meant]) || [];
+  if (first === undefined || first.code === "unrecognized_keys" || keys.length === 0) {
+    return `expected ${ENDPOINTS_EXPECTED}, got ${show(input)}`;
+  }
+  const [step] = first.path;
+  return `${first.message} at ${typeof step === "number" ? `[${step}]` : String(step)}`;
+}
+
 const SRV_EXPECTED = "the name of an SRV record such as _http._tcp.triton.models.svc.cluster.local";
 
 const srvName = () =>
@@ -46,7 +67,7 @@ const srvName = () =>
 const endpoints = z
   .union(
     [
-      entryList.min(1),
+      entryList.min(1, `expected ${ENDPOINTS_EXPECTED}, got an empty list`),
       z.strictObject({
         dns: serverAddress().describe("name:port, or a URL: each A and AAAA record of the name is an endpoint."),
         every: every("10s").describe("How often the name is resolved again."),
@@ -60,9 +81,7 @@ const endpoints = z
         every: every("5s").describe("How often the file is looked at."),
       }),
     ],
-    {
-      error: (issue) => `expected a list of endpoints, {dns: ...}, {srv: ...} or {file: ...}, got ${show(issue.input)}`,
-    },
+    { error: endpointsMistake },
   )
   .describe("The servers: a list of addresses, or where to find them.");
 
@@ -151,9 +170,16 @@ const headerValue = () =>
     .regex(/^[\t\x20-\x7e\x80-\xff]*$/, "expected text without control characters")
     .describe("Its value; a secret is best a reference to the environment.");
 
+function keyMistake(issue: z.core.$ZodRawIssue): string | undefined {
+  return issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;
+}
+
 const headers = z
   .strictObject({
-    send: z.record(headerName(), headerValue()).default({}).describe("Sent with every request, such as authorization."),
+    send: z
+      .record(headerName(), headerValue(), { error: (issue) => keyMistake(issue) })
+      .default({})
+      .describe("Sent with every request, such as authorization."),
     pass: z
       .array(headerName())
       .default([])
