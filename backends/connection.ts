@@ -113,6 +113,8 @@ export interface HttpClient {
 }
 
 export interface GrpcDoor {
+  /** Another server of the same host, as a gRPC port beside an HTTP one; the endpoint's own URL when absent. */
+  readonly url?: URL;
   /** What a status and its text mean, where this kind of server means something else than gRPC does. */
   readonly faultOf?: (status: GrpcStatus) => InferError | undefined;
 }

@@ -1,11 +1,8 @@
 // The clients that doors open: undici's and grpc-js's, each behind its own one door.
 
+import { openGrpcClient } from "../grpc-client.ts";
 import { openHttpClient } from "../http-client.ts";
 import type { Clients } from "./door.ts";
 
-export const realClients: Clients = {
-  http: openHttpClient,
-  grpc: () => {
-    throw new Error("being built");
-  },
-};
+/** Clients that open real connections. */
+export const realClients: Clients = { http: openHttpClient, grpc: openGrpcClient };

@@ -4,20 +4,11 @@ import type { Call } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import type { RunSliced } from "../../core/run.ts";
 import type { Door, GrpcClient, GrpcDoor, HttpClient, HttpDoor, Waiting } from "../connection.ts";
+import type { GrpcClientOptions } from "../grpc-client.ts";
 import type { HttpClientOptions } from "../http-client.ts";
 import type { ClientTls } from "../tls.ts";
 import { headersBack, headersOf } from "./headers.ts";
 import type { SharedWords } from "./words.ts";
-
-/** The options of a client over gRPC. */
-export interface GrpcClientOptions extends GrpcDoor {
-  readonly url: URL;
-  readonly env: Env;
-  readonly tls?: ClientTls;
-  readonly connectTimeoutMs: number;
-  readonly maxMessageBytes: number;
-  readonly proxy?: Env["variables"];
-}
 
 /** How clients are opened; tests put their own in place. */
 export interface Clients {
@@ -80,7 +71,7 @@ export function openDoor(options: DoorOptions): OpenDoor {
       kept(
         clients.grpc({
           ...common,
-          url,
+          url: asked.url ?? url,
           connectTimeoutMs: words.timeouts.connect,
           maxMessageBytes: words.limits.answer,
           ...(asked.faultOf === undefined ? {} : { faultOf: asked.faultOf }),
