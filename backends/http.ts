@@ -1,31 +1,28 @@
 // The kind `http`: any service that takes a request over HTTP and answers, described by a template instead of code.
 
+import type { Call } from "../core/call.ts";
 import { InferError, invalid } from "../core/error.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { readValue } from "../wire/json-rows.ts";
 import { openJson } from "../wire/json-tree.ts";
+import { contentTypeOf, opaqueTensor, UNKNOWN_TYPE } from "../wire/opaque.ts";
 import type { Sliced } from "../wire/sliced.ts";
 import type { Connection, Door, HttpAnswer, HttpAsk, HttpClient } from "./connection.ts";
 import { externalKind } from "./external.ts";
 import {
-  answeredBy,
   checkTask,
-  chooseOutputs,
   inputBytes,
   type KnownAnswer,
-  knownSignature,
   MAX_NESTING,
-  modelOf,
-  readAnswer,
   readSliced,
   SMALL_BYTES,
   specOf,
 } from "./http/answers.ts";
+import { knownAnswer, readBody, wholeReply } from "./http/bodies.ts";
 import { type Expression, select } from "./http/expression.ts";
 import { type FaultTable, statusFault, USUAL_FAULTS } from "./http/faults.ts";
 import { type ModelsWord, readyModels } from "./http/models.ts";
-import { contentTypeOf, opaqueTensor } from "./http/payload.ts";
 import {
   ALL_COLUMNS,
   bytesOf,
@@ -93,9 +90,7 @@ async function health({ words: { ready }, client, door }: Server, signal: AbortS
   return "http";
 }
 
-type Infer = (server: Server, request: InferRequest, call: Parameters<Connection["infer"]>[1]) => Promise<Reply>;
-
-const infer: Infer = async (server, request, call) => {
+async function infer(server: Server, request: InferRequest, call: Call): Promise<Reply> {
   checkTask(request);
   const { door, client } = server;
   const template = templateOf(server.words, request.model.name);
@@ -109,13 +104,8 @@ const infer: Infer = async (server, request, call) => {
   const answer = await client.ask(ask, call);
   if (answer.status < 200 || answer.status > 299) throw statusFault(answer, server.faults);
   const outputs = await readOutputs(template, request, { door, answer, signal: call.signal });
-  return {
-    kind: "whole",
-    model: answeredBy(request),
-    outputs: chooseOutputs(request, outputs),
-    parameters: new Map(),
-  };
-};
+  return wholeReply(request, outputs);
+}
 
 /** The model's own words over those of the backend. */
 function templateOf({ models, ...common }: Words, model: string): TemplateWords {
@@ -148,7 +138,7 @@ async function writeBody(template: TemplateWords, request: InferRequest, doing: 
   const { raw, form, json = ALL_COLUMNS } = template.request ?? {};
   if (raw !== undefined) {
     const tensor = inputNamed(request, raw);
-    const type = contentTypeOf(tensor) ?? "application/octet-stream";
+    const type = contentTypeOf(tensor) ?? UNKNOWN_TYPE;
     return { parts: [bytesOf(tensor)], headers: { "content-type": type } };
   }
   const how = { small: inputBytes(request) <= SMALL_BYTES, signal: doing.signal };
@@ -182,10 +172,10 @@ async function readOutputs(
 ): Promise<readonly Tensor[]> {
   const { raw, outputs } = template.response ?? {};
   if (raw !== undefined) {
-    return [opaqueTensor(raw, answer.body, answer.headers.get("content-type") ?? "application/octet-stream")];
+    return [opaqueTensor(raw, answer.body, { contentType: answer.headers.get("content-type") ?? UNKNOWN_TYPE })];
   }
-  const known: KnownAnswer = (await knownSignature(door, modelOf(request), signal)) ?? {};
-  const work = outputs === undefined ? readAnswer(answer.body, known) : readPicked(answer.body, outputs, known);
+  if (outputs === undefined) return readBody(answer, request, { door, signal });
+  const work = readPicked(answer.body, outputs, await knownAnswer(request, { door, signal }));
   return readSliced(door, work, { bytes: answer.body.byteLength, signal });
 }
 

@@ -2,12 +2,13 @@
 
 import type { BackendModel } from "../../core/backend.ts";
 import { InferError, invalid } from "../../core/error.ts";
-import type { ModelMetadata, TensorSpec } from "../../core/model.ts";
+import type { ModelMetadata } from "../../core/model.ts";
 import type { InferRequest, ResolvedModel } from "../../core/request.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { type RowSpec, readColumns } from "../../wire/json-rows.ts";
 import { skipSpace, syntaxError } from "../../wire/json-scan.ts";
 import { openJson } from "../../wire/json-tree.ts";
+import { mediaType } from "../../wire/opaque.ts";
 import type { Sliced, SliceOptions } from "../../wire/sliced.ts";
 import type { Door } from "../connection.ts";
 
@@ -23,8 +24,10 @@ export const BARE_OUTPUT = "output";
 
 /** What is known of an answer before it is read. */
 export interface KnownAnswer {
-  /** The outputs that the signature declares; absent where nothing is known. */
-  readonly outputs?: readonly TensorSpec[];
+  /** The outputs that the signature declares, or as much of them as a server tells; absent where nothing is known. */
+  readonly outputs?: readonly RowSpec[];
+  /** What becomes of members that `outputs` does not have; `skip` when absent. */
+  readonly extra?: "skip" | "infer";
 }
 
 /**
@@ -45,7 +48,7 @@ export function* readAnswer(
     label: "the answer",
     depth: 0,
     bareName: known.outputs?.[0]?.name ?? BARE_OUTPUT,
-    extra: known.outputs === undefined ? "infer" : "skip",
+    extra: known.outputs === undefined ? "infer" : (known.extra ?? "skip"),
     maxTensors: MAX_OUTPUTS,
     ...specs,
   });
@@ -63,6 +66,12 @@ export function answerFault(error: unknown): InferError {
   if (!(error instanceof InferError)) return new InferError("internal", "internal error", { cause: error });
   if (error.origin !== "client" || error.code === "cancelled") return error;
   return new InferError("bad-backend", `the backend's answer: ${error.message}`, { cause: error });
+}
+
+/** Whether a media type is JSON: `application/json`, or anything that ends in `+json`. */
+export function isJson(contentType: string | undefined): boolean {
+  const type = mediaType(contentType);
+  return type === "application/json" || type === "text/json" || type.endsWith("+json");
 }
 
 /** Runs the reading of an answer in slices, its faults turned round. */
