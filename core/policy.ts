@@ -3,6 +3,8 @@
 import type { ZodType } from "zod";
 import type { Endpoint } from "./backend.ts";
 import type { Env } from "./env.ts";
+import type { ModelMetadata } from "./model.ts";
+import type { RunSliced } from "./run.ts";
 import type { Layer, Router, Service } from "./service.ts";
 
 export interface PolicyContext {
@@ -31,16 +33,39 @@ export interface Candidates {
   list(): readonly Candidate[];
 }
 
+/** What a policy at a version's leaf is built with. */
+export interface LeafContext extends PolicyContext {
+  readonly version: string;
+  /** The endpoints below, over all targets of the version. */
+  readonly candidates: Candidates;
+  /**
+   * The version's signature in the logical model's names, kept and refreshed by the backends.
+   *
+   * @throws InferError when nobody can tell it now
+   */
+  signature(signal: AbortSignal): Promise<ModelMetadata>;
+  readonly run: RunSliced;
+}
+
 /**
  * A kind of policy: one file and one line in `policies/registry.ts`. A `layer` is a word of a model and stands in the
- * one fixed order of `gateway/stack.ts`; a `route` is a node of a route's tree; the `balance` chooses among a version's
- * candidates, and its word may stand under a backend too, for all models there.
+ * one fixed order of `gateway/stack.ts` above the route; a `leaf` stands, in that order too, below it, once for each version; a
+ * `route` is a node of a route's tree; the `balance` chooses among a version's candidates.
  */
-export type PolicyKind<Options = unknown> = LayerKind<Options> | RouteKind<Options> | BalanceKind<Options>;
+export type PolicyKind<Options = unknown> =
+  | LayerKind<Options>
+  | LeafKind<Options>
+  | RouteKind<Options>
+  | BalanceKind<Options>;
 
 export interface LayerKind<Options = unknown> extends Word<Options> {
   readonly place: "layer";
   build(options: Options, context: PolicyContext): Layer;
+}
+
+export interface LeafKind<Options = unknown> extends Word<Options> {
+  readonly place: "leaf";
+  build(options: Options, context: LeafContext): Layer;
 }
 
 export interface RouteKind<Options = unknown> extends Word<Options> {

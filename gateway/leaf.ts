@@ -15,7 +15,7 @@ export interface LeafOptions {
   readonly model: ResolvedModel;
   readonly targets: readonly Target[];
   /** What stands above the balancer, outermost first. */
-  readonly layers: readonly Layer[];
+  readonly layers: (candidates: Candidates) => readonly Layer[];
   readonly balance: (candidates: Candidates) => Service;
   /** For casts of large tensors. */
   readonly run: RunSliced;
@@ -24,7 +24,8 @@ export interface LeafOptions {
 /** A Service that answers for one version, whatever version its requests name. */
 export function openLeaf({ model, targets, layers, balance, run }: LeafOptions): Service {
   const select: Select = { by: "version", version: model.version };
-  const service = stack(layers, balance(candidatesOf({ model, targets, run })));
+  const candidates = candidatesOf({ model, targets, run });
+  const service = stack(layers(candidates), balance(candidates));
   return async (request, call) => {
     call.trace.learn({ version: model.version });
     return answerAs(await service({ ...request, model: { name: model.name, select } }, call), model);

@@ -7,10 +7,10 @@ import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { ModelMetadata } from "../core/model.ts";
-import type { Candidates, PolicyContext, PolicyKind } from "../core/policy.ts";
+import type { PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
-import { openLeaf } from "./leaf.ts";
+import { type Leaves, openLeaves } from "./leaves.ts";
 import { modelStack } from "./stack.ts";
 import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
 
@@ -55,13 +55,16 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
   };
   const versions = openVersions({ runs, labels, backend });
   const words = wordsOf(options, setting);
-  const route = openRoute({ options, setting, versions, words });
+  const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
+  const context = contextOf(options, setting);
+  const leaves = openLeaves({ context, kinds: options.policyKinds, words, versions, signature, run: options.run });
+  const route = openRoute(setting, versions, leaves);
   const stops = followed(setting, backend);
   return {
     name,
     versions,
     service: modelStack({ layers: layersOf(options, setting, words), route }),
-    signature: (version, signal) => signatureOf({ setting, versions, version }, signal),
+    signature,
     close() {
       for (const stop of stops) stop();
     },
@@ -94,40 +97,12 @@ function layersOf(
   return layers;
 }
 
-interface RouteParts {
-  readonly options: PlaneOptions;
-  readonly setting: ModelConfig;
-  readonly versions: Versions;
-  readonly words: ReadonlyMap<string, unknown>;
-}
-
-/** Chooses the version and passes the request to that version's leaf; leaves are opened when first asked for. */
-function openRoute({ options, setting, versions, words }: RouteParts): Service {
-  const leaves = new Map<string, Service>();
-  const balance = balanceOf({ options, setting, words });
-  const leafOf = (version: string): Service => {
-    const known = leaves.get(version);
-    if (known !== undefined) return known;
-    // versions of a repository come and go: what is not there any longer is not kept
-    for (const old of leaves.keys()) if (!versions.knows(old)) leaves.delete(old);
-    const model = { name: setting.name, version };
-    const targets = versions.targets(version);
-    const leaf = openLeaf({ model, targets, layers: [], balance: balance(), run: options.run });
-    leaves.set(version, leaf);
-    return leaf;
-  };
+/** Chooses the version and passes the request to that version's leaf. */
+function openRoute(setting: ModelConfig, versions: Versions, leaves: Leaves): Service {
   return async (request, call) => {
     const version = chooseVersion({ ...request.model, name: setting.name }, versions);
-    return leafOf(version)(request, call);
+    return leaves.of(version)(request, call);
   };
-}
-
-/** One balancer for each version, since what it learns belongs to that version. */
-function balanceOf({ options, setting, words }: Omit<RouteParts, "versions">): () => (from: Candidates) => Service {
-  const kind = options.policyKinds.find((one) => one.place === "balance");
-  if (kind?.place !== "balance") throw new Error("no policy is registered that balances");
-  const value = words.get(kind.word) ?? kind.fallback;
-  return () => kind.build(value, contextOf(options, setting));
 }
 
 function followed(setting: ModelConfig, backend: (name: string) => Backend): readonly (() => void)[] {

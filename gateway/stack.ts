@@ -33,6 +33,21 @@ const ABOVE_ROUTE = [
   "timeout",
 ] as const;
 
+/**
+ * The words of the policies that stand at a version's leaf, outermost first, below the route and above the balancer: each
+ * version has its own.
+ */
+export const AT_LEAF = [
+  // above all that costs: a hit needs no permit and no batch; below the route, so that a canary never serves stable's entry
+  "cache",
+  // merges requests into one call: above retry and breaker, so that one failed upstream call counts once, not once a member
+  "batch",
+  // a second copy of a call that is late, beside the first
+  "hedge",
+  // another endpoint after a fault: right above the balancer, which leaves out those that were tried
+  "retry",
+] as const;
+
 export interface ModelStack {
   /** The model's layers by their word. */
   readonly layers: ReadonlyMap<string, Layer>;

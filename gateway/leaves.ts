@@ -1,0 +1,70 @@
+// The leaves of a logical model: one Service for each version, opened when first asked for, with the version's own policies.
+
+import type { ModelMetadata } from "../core/model.ts";
+import type { Candidates, LeafContext, LeafKind, PolicyContext, PolicyKind } from "../core/policy.ts";
+import type { RunSliced } from "../core/run.ts";
+import type { Layer, Service } from "../core/service.ts";
+import { openLeaf } from "./leaf.ts";
+import { AT_LEAF } from "./stack.ts";
+import type { Versions } from "./versions.ts";
+
+export interface Leaves {
+  /** @param version one that the model has */
+  of(version: string): Service;
+}
+
+export interface LeavesOptions {
+  readonly context: PolicyContext;
+  readonly kinds: readonly PolicyKind[];
+  /** What follows each policy's word. */
+  readonly words: ReadonlyMap<string, unknown>;
+  readonly versions: Versions;
+  readonly signature: (version: string, signal: AbortSignal) => Promise<ModelMetadata>;
+  readonly run: RunSliced;
+}
+
+export function openLeaves(options: LeavesOptions): Leaves {
+  const { context, versions, signature, run } = options;
+  const leaves = new Map<string, Service>();
+  const balance = balanceOf(options);
+  return {
+    of(version) {
+      const known = leaves.get(version);
+      if (known !== undefined) return known;
+      // versions of a repository come and go: what is not there any longer is not kept
+      for (const old of leaves.keys()) if (!versions.knows(old)) leaves.delete(old);
+      const ofLeaf = (candidates: Candidates): LeafContext => ({
+        ...context,
+        version,
+        candidates,
+        signature: (signal) => signature(version, signal),
+        run,
+      });
+      const leaf = openLeaf({
+        model: { name: context.model, version },
+        targets: versions.targets(version),
+        layers: (candidates) => layersOf(options, ofLeaf(candidates)),
+        balance: balance(),
+        run,
+      });
+      leaves.set(version, leaf);
+      return leaf;
+    },
+  };
+}
+
+/** The version's own layers, in the order of `gateway/stack.ts`. */
+function layersOf({ kinds, words }: LeavesOptions, context: LeafContext): readonly Layer[] {
+  return AT_LEAF.flatMap((word) => {
+    const kind = kinds.find((one): one is LeafKind => one.place === "leaf" && one.word === word);
+    return kind === undefined || !words.has(word) ? [] : [kind.build(words.get(word), context)];
+  });
+}
+
+/** One balancer for each version, since what it learns belongs to that version. */
+function balanceOf({ kinds, words, context }: LeavesOptions): () => (from: Candidates) => Service {
+  const kind = kinds.find((one) => one.place === "balance");
+  if (kind?.place !== "balance") throw new Error("no policy is registered that balances");
+  const value = words.get(kind.word) ?? kind.fallback;
+  return () => kind.build(value, context);
+}
