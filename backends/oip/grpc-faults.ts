@@ -34,21 +34,13 @@ export function oipGrpcFault(status: GrpcStatus): InferError | undefined {
     case UNKNOWN:
     case INTERNAL:
       return oipTextFault(text);
-    case RESOURCE_EXHAUSTED:
-      // the C core says on which side a message was too large; elsewhere the words are the same
-      if (!/^SERVER: .*larger than max/i.test(text)) return undefined;
-      return new InferError("too-large", "the request is larger than the server takes");
     default:
       return undefined;
   }
 }
 
-/**
- * What the text of a fault inside a stream, or of a status that says nothing, means; undefined for texts of the
- * transport, which are no server's.
- */
-export function oipTextFault(text: string): InferError | undefined {
-  if (TRANSPORT.test(text)) return undefined;
+/** What the text of a fault inside a stream, or of a status that says nothing, means. */
+export function oipTextFault(text: string): InferError {
   if (UNKNOWN_MODEL.test(text)) return new InferError("not-found", text);
   if (CALLERS.test(text)) return new InferError("invalid-argument", text);
   const scheduled = scheduledFault(text);
@@ -66,7 +58,6 @@ const INVALID_ARGUMENT = 3;
 const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 const PERMISSION_DENIED = 7;
-const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
 const OUT_OF_RANGE = 11;
 const UNIMPLEMENTED = 12;
@@ -74,7 +65,6 @@ const INTERNAL = 13;
 const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
-const TRANSPORT = /RST_STREAM|ECONN|EPIPE|socket|No connection established|Protocol error|transport|larger than max/i;
 const UNKNOWN_MODEL =
   /unknown model|model with name \S+ does not exist|model \S+ not found|model not found|model version: \S+ does not exist|failed to poll from model repository/i;
 // Triton's, for what a stream of it carries without a code
@@ -83,7 +73,6 @@ const CALLERS =
 const MODEL = /failed to process the request\(s\) for model|^in ensemble|prediction failed|inference failed/i;
 
 function unavailableFault(text: string): InferError | undefined {
-  if (TRANSPORT.test(text)) return undefined;
   const scheduled = scheduledFault(text);
   if (scheduled !== undefined) return scheduled;
   if (/is restricted, expecting header/i.test(text)) return credentialsRefused("a restricted method");

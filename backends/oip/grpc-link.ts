@@ -1,5 +1,6 @@
 // What the parts of a connection to one server of the Open Inference Protocol over gRPC share.
 
+import { InferError } from "../../core/error.ts";
 import type { Door, GrpcClient, Waiting } from "../connection.ts";
 import type { OipGrpcQuirks } from "./grpc-quirks.ts";
 
@@ -15,12 +16,22 @@ export interface OipGrpcLink {
   ask(method: string, message: Uint8Array, waiting: Waiting): Promise<Uint8Array>;
 }
 
-/** The version to name on the wire; undefined where the server or the model has none. */
+/**
+ * The version to name on the wire; undefined where the server or the model has none.
+ *
+ * @throws InferError not-found for any version but "1" of a server without versions, which would answer with what it has
+ */
 export function versionThere(
   link: OipGrpcLink,
   model: { readonly name: string; readonly version?: string },
 ): string | undefined {
-  if (!link.quirks.versions) return undefined;
+  if (!link.quirks.versions) {
+    if (model.version === undefined || model.version === "1") return undefined;
+    throw new InferError(
+      "not-found",
+      `model "${model.name}" has no version ${model.version}: the server has no versions`,
+    );
+  }
   if (model.version === "1" && link.unversioned.has(model.name)) return undefined;
   return model.version;
 }

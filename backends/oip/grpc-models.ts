@@ -46,7 +46,8 @@ async function readIndex(link: OipGrpcLink, signal: AbortSignal): Promise<readon
   return models.map(({ name, version, state, reason }): ModelStatus => {
     if (version === "") link.unversioned.add(name);
     const said = saidBy(reason) || (state === "" ? "not loaded" : "");
-    const known = STATES.get(state) ?? "unavailable";
+    // MLServer writes `State.READY`
+    const known = STATES.get(state.replace(/^State\./, "")) ?? "unavailable";
     return { name, version: version || "1", state: known, ...(said === "" ? {} : { reason: said }) };
   });
 }

@@ -42,8 +42,9 @@ const PLAIN: OipGrpcQuirks = {
 /** The ways of each server. */
 export const OIP_GRPC_QUIRKS: Readonly<Record<OipGrpcDialect, OipGrpcQuirks>> = {
   triton: { ...PLAIN, stream: "wrapped", index: true, repository: "triton", config: true, schedules: true },
+  // KServe: `binary_data_size`, of its REST answers; MLServer: `content_type`, which means something else here
   mlserver: { ...PLAIN, stream: "plain", index: true, repository: "triton", ownParameters: true },
-  kserve: { ...PLAIN, repository: "kserve", versions: false },
+  kserve: { ...PLAIN, repository: "kserve", versions: false, ownParameters: true },
   ovms: PLAIN,
   torchserve: { ...PLAIN, service: TORCHSERVE_SERVICE, contents: "typed" },
   plain: PLAIN,

@@ -58,7 +58,7 @@ async function readAnswer(link: OipGrpcLink, bytes: Uint8Array, call: Call): Pro
 function faultOf(message: string): InferError {
   const text = saidBy(message);
   const fault = oipTextFault(text);
-  if (fault !== undefined && fault.code !== "bad-backend") return fault;
+  if (fault.code !== "bad-backend") return fault;
   return new InferError("bad-backend", text || "the server failed without a reason", { retryable: "no" });
 }
 

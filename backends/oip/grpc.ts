@@ -35,17 +35,15 @@ export function openOipGrpc(door: Door, dialect: OipGrpcDialect | "auto"): Conne
     ask: (method, message, waiting) =>
       client.unary({ path: `/${link.quirks.service}/${method}`, headers: door.headers(undefined) }, message, waiting),
   };
-  const learned: Learned = { decoupled: new Set(), whole: new Set() };
+  // models that answer on streams only, by name, as their refusals have taught
+  const decoupled = new Set<string>();
   let server = "";
   const control = openOipGrpcControl(link);
   return {
-    infer: (request, call) => infer(link, learned, { request, call }),
+    infer: (request, call) => infer(link, decoupled, { request, call }),
     async health(signal) {
       const said = await askHealth(link, dialect, signal);
-      if (said !== server) {
-        learned.decoupled.clear();
-        learned.whole.clear();
-      }
+      if (said !== server) decoupled.clear();
       server = said;
       return said;
     },
@@ -85,33 +83,17 @@ async function askReady(link: OipGrpcLink, dialect: OipGrpcDialect | "auto", sig
   }
 }
 
-/** What refusals have taught about models, by name. */
-interface Learned {
-  /** Triton's models that answer on streams only. */
-  readonly decoupled: Set<string>;
-  /** MLServer's models that answer whole only. */
-  readonly whole: Set<string>;
-}
-
 interface Asked {
   readonly request: InferRequest;
   readonly call: Call;
 }
 
-async function infer(link: OipGrpcLink, learned: Learned, asked: Asked): Promise<Reply> {
+async function infer(link: OipGrpcLink, decoupled: Set<string>, asked: Asked): Promise<Reply> {
   const { request, call } = asked;
   if (call.signal.aborted) throw abortReason(call.signal);
-  switch (link.quirks.stream) {
-    case "none":
-      return inferWhole(link, asked);
-    case "plain":
-      return request.stream ? inferStreamOrWhole(link, learned.whole, asked) : inferWhole(link, asked);
-    case "wrapped":
-      if (request.stream || learned.decoupled.has(request.model.name)) return inferStream(link, asked);
-      return inferWholeOrStream(link, learned.decoupled, asked);
-    default:
-      return link.quirks.stream satisfies never;
-  }
+  if (link.quirks.stream === "none") return inferWhole(link, asked);
+  if (request.stream || decoupled.has(request.model.name)) return inferStream(link, asked);
+  return inferWholeOrStream(link, decoupled, asked);
 }
 
 // Triton says that a model is decoupled before it reads the request: nothing has run yet.
@@ -129,19 +111,6 @@ function isDecoupledRefusal(error: unknown): boolean {
   return (
     error instanceof InferError && error.code === "unsupported" && /decoupled transaction policy/.test(error.message)
   );
-}
-
-// MLServer's models stream only where they are written for it; the others refuse before they run.
-async function inferStreamOrWhole(link: OipGrpcLink, whole: Set<string>, asked: Asked): Promise<Reply> {
-  const { name } = asked.request.model;
-  if (whole.has(name)) return inferWhole(link, asked);
-  try {
-    return await inferStream(link, asked);
-  } catch (error) {
-    if (!(error instanceof InferError) || !/not implemented/i.test(error.message)) throw error;
-    whole.add(name);
-    return inferWhole(link, asked);
-  }
 }
 
 async function inferWhole(link: OipGrpcLink, asked: Asked): Promise<InferResponse> {
