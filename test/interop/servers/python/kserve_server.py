@@ -44,6 +44,10 @@ def output(name, array):
 def respond(model, request, outputs):
     """Raw in gives raw out over gRPC, and over REST what the request asks for."""
     raw = any(tensor._raw_data is not None for tensor in request.inputs)
+    if request.from_grpc:
+        # KServe asks an array left in `data` whether it is true, which fails for more than one element
+        for each in outputs:
+            each.set_data_from_numpy(each.data, binary_data=raw)
     return InferResponse(
         response_id=request.id or generate_uuid(),
         model_name=model.name,
