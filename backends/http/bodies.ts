@@ -1,7 +1,8 @@
 // Bodies of answers: small documents, errors that come as streams, and whole answers as tensors.
 
 import type { InferRequest, Reply } from "../../core/request.ts";
-import type { Tensor } from "../../core/tensor.ts";
+import { joinBytesElements, type Tensor } from "../../core/tensor.ts";
+import type { RowSpec } from "../../wire/json-rows.ts";
 import { opaqueTensor, UNKNOWN_TYPE } from "../../wire/opaque.ts";
 import type { Door, HttpAnswer, HttpStream } from "../connection.ts";
 import {
@@ -63,6 +64,8 @@ export async function readBody(
   const known = await knownAnswer(request, reading);
   const contentType = answer.headers.get("content-type");
   if (contentType !== undefined && !isJson(contentType)) {
+    if (isText(known))
+      return [{ name: known.outputs[0].name, datatype: "BYTES", shape: [], data: joinBytesElements([answer.body]) }];
     return [opaqueTensor(known.outputs?.[0]?.name ?? BARE_OUTPUT, answer.body, { contentType })];
   }
   if (isOpaque(known)) {
@@ -71,6 +74,12 @@ export async function readBody(
     ];
   }
   return readSliced(door, readAnswer(answer.body, known), { bytes: answer.body.byteLength, signal });
+}
+
+// One output, declared as a text by itself: its bytes are what a body of text holds.
+function isText(known: KnownAnswer): known is { readonly outputs: readonly [RowSpec] } {
+  const [first, second] = known.outputs ?? [];
+  return second === undefined && first?.datatype === "BYTES" && first.shape?.length === 0;
 }
 
 // One output, declared as BYTES of shape [1]: the body itself, whatever it is.
