@@ -12,7 +12,7 @@ import { takeBlobs } from "./oip-blobs.ts";
 import { type DecodeOptions, readBody, readRequestedOutputs, readString } from "./oip-json.ts";
 import { liftOutputs, liftParameters, lowerParameters, readParameters } from "./oip-parameters.ts";
 import { type BodyReader, type ReadTensor, readTensors } from "./oip-tensors.ts";
-import { type BodyWriter, type EncodedBody, finishBody, openBody, writeTensors } from "./oip-write.ts";
+import { type BodyWriter, type EncodedBody, finishBody, type JsonForm, openBody, writeTensors } from "./oip-write.ts";
 import type { Sliced, SliceOptions } from "./sliced.ts";
 
 /** Which outputs of an answer are to be blobs: an output's own flag, else the request's word for all of them. */
@@ -186,8 +186,8 @@ export interface Ask {
   readonly isBinary: (input: Tensor) => boolean;
   /** Which outputs are to come as blobs. */
   readonly form: AnswerForm;
-  /** The server takes FP16 as numbers in JSON. */
-  readonly halves?: boolean;
+  /** What the server takes in JSON, where it is not what Triton takes. */
+  readonly json?: JsonForm;
 }
 
 /**
@@ -204,7 +204,7 @@ export function* encodeRequest(request: InferRequest, ask: Ask, options: SliceOp
   yield* writeTensors(body, request.inputs, {
     word: "input",
     isBinary: ask.isBinary,
-    halves: ask.halves === true,
+    ...(ask.json === undefined ? {} : { json: ask.json }),
   });
   if (request.outputs !== undefined && request.outputs.length > 0)
     writeRequestedOutputs(body, request.outputs, ask.form);

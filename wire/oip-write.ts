@@ -1,7 +1,7 @@
 // Writes the bodies of the Open Inference Protocol: their tensors, as JSON or as blobs behind it.
 
 import type { ParameterValue, Tensor } from "../core/tensor.ts";
-import { writeData } from "./json-elements.ts";
+import { type WriteContext, writeData } from "./json-elements.ts";
 import { finishWriter, type JsonWriter, openWriter, put, putParameters, putString } from "./json-write.ts";
 import { isDue, openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
 
@@ -32,9 +32,12 @@ export interface TensorForm {
   /** How errors name a tensor. */
   readonly word: "input" | "output";
   readonly isBinary: (tensor: Tensor) => boolean;
-  /** FP16 that are not binary go as numbers. */
-  readonly halves?: boolean;
+  /** How elements that are not binary are written. */
+  readonly json?: JsonForm;
 }
+
+/** What a reader of JSON takes, where it is not what Triton takes. */
+export type JsonForm = Pick<WriteContext, "style" | "carrier" | "halves">;
 
 /** Writes the list of a body's tensors, in the key order that tritonclient (inputs) and Triton (outputs) use. */
 export function* writeTensors(body: BodyWriter, tensors: readonly Tensor[], form: TensorForm): Sliced<void> {
@@ -53,7 +56,7 @@ export function* writeTensors(body: BodyWriter, tensors: readonly Tensor[], form
       putOwnParameters(json, [...(tensor.parameters ?? [])]);
       put(json, ',"data":');
       const label = `${form.word} "${tensor.name}"`;
-      yield* writeData(json, tensor, { label, pace: body.pace, halves: form.halves === true });
+      yield* writeData(json, tensor, { ...form.json, label, pace: body.pace });
     }
     put(json, "}");
     before = ",";

@@ -1,6 +1,6 @@
 // Reads the answer to an inference of the Open Inference Protocol over HTTP, and holds it to what was asked.
 
-import { InferError } from "../../core/error.ts";
+import { InferError, invalid } from "../../core/error.ts";
 import type { InferRequest, InferResponse } from "../../core/request.ts";
 import { NO_PARAMETERS, type Tensor } from "../../core/tensor.ts";
 import { decodeResponse, type OipResponse, parseHeaderLength } from "../../wire/oip-binary.ts";
@@ -30,7 +30,9 @@ export async function readInferAnswer(
 ): Promise<InferResponse> {
   const { quirks } = link;
   const response = await decode(link, answered);
-  const outputs = inOrder(request, response.outputs, quirks.obeysOutputs);
+  const outputs = quirks.obeysOutputs
+    ? asAsked(request, response.outputs)
+    : await amongAll(link, request, { outputs: response.outputs, signal: answered.signal });
   const { name, select } = request.model;
   const version = response.modelVersion || (select.by === "version" ? select.version : "1");
   return {
@@ -44,7 +46,11 @@ export async function readInferAnswer(
 async function decode({ door, quirks }: OipHttpLink, { answer, signal }: Answered): Promise<OipResponse> {
   const { body, headers } = answer;
   const headerLength = jsonLength(headers.get("inference-header-content-length"), body.byteLength);
-  const options = { limits, halves: quirks.jsonHalves, ...(headerLength === undefined ? {} : { headerLength }) };
+  const options = {
+    limits,
+    halves: quirks.json?.halves === true,
+    ...(headerLength === undefined ? {} : { headerLength }),
+  };
   const small = body.byteLength <= SMALL_BYTES;
   try {
     return await door.run(decodeResponse(body, options), { small, signal });
@@ -64,22 +70,45 @@ function jsonLength(header: string | undefined, bodyLength: number): number | un
   throw wrong("header Inference-Header-Content-Length: expected at least 1, got 0");
 }
 
-/** The outputs in the order asked; a server that leaves the choice to its models may give more than was asked for. */
-function inOrder(request: InferRequest, outputs: readonly Tensor[], isStrict: boolean): readonly Tensor[] {
+// Of a server that gives what is asked for and nothing else.
+function asAsked(request: InferRequest, outputs: readonly Tensor[]): readonly Tensor[] {
+  const { found, missing } = inOrder(request, outputs);
+  if (missing !== undefined) throw wrong(`expected output "${missing}", got ${namesOf(outputs)}`);
+  if (outputs.length === found.length) return found;
+  const others = outputs.filter((output) => !found.includes(output));
+  throw wrong(`expected only the outputs that were asked for, got ${namesOf(others)} too`);
+}
+
+interface All {
+  readonly outputs: readonly Tensor[];
+  readonly signal: AbortSignal;
+}
+
+// Of a server that leaves it to its models, which mostly give all they have: what is not among it, and not in the
+// signature either, is the caller's mistake.
+async function amongAll(link: OipHttpLink, request: InferRequest, all: All): Promise<readonly Tensor[]> {
+  const { outputs, signal } = all;
+  const { found, missing } = inOrder(request, outputs);
+  if (missing === undefined) return found;
+  const { name, select } = request.model;
+  const model = select.by === "version" ? { name, version: select.version } : { name };
+  const signature = await link.door.signature(model, signal).catch(() => undefined);
+  if (signature?.outputs.some((output) => output.name === missing)) {
+    throw wrong(`expected output "${missing}", got ${namesOf(outputs)}`);
+  }
+  throw invalid(`output "${missing}": expected one of ${namesOf(outputs)}`);
+}
+
+/** The outputs in the order asked, or the first name that is not among them. */
+function inOrder(request: InferRequest, outputs: readonly Tensor[]) {
   if (outputs.length === 0) throw wrong("expected outputs, got none");
   const asked = request.outputs ?? [];
-  if (asked.length === 0) return outputs;
+  if (asked.length === 0) return { found: outputs, missing: undefined };
   const byName = new Map(outputs.map((output) => [output.name, output]));
-  const ordered = asked.map(({ name }) => {
-    const output = byName.get(name);
-    if (output === undefined) throw wrong(`expected output "${name}", got ${namesOf(outputs)}`);
-    return output;
-  });
-  if (isStrict && outputs.length > asked.length) {
-    const names = new Set(asked.map(({ name }) => name));
-    throw wrong(`expected only what was asked for, got ${namesOf(outputs.filter(({ name }) => !names.has(name)))} too`);
-  }
-  return ordered;
+  return {
+    found: asked.flatMap(({ name }) => byName.get(name) ?? []),
+    missing: asked.find(({ name }) => !byName.has(name))?.name,
+  };
 }
 
 function namesOf(outputs: readonly Tensor[]): string {

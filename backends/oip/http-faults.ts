@@ -77,8 +77,8 @@ const UNREADABLE =
 /** Triton says it with 400 of statistics, and 2.39 and older of everything. */
 const UNKNOWN_MODEL = /^request for unknown model|^requested model '.*' is not available/i;
 const NOT_READY = /\bis not ready|not ready yet|not at ready state|^model version not ready/i;
-/** An exception of a Python model, as KServe and MLServer tell it. */
-const EXCEPTION = /^[\w.]+(Error|Exception|Interrupt)\b ?:/;
+/** An exception of a Python model, as MLServer and KServe (`InvalidArgument : ...`) tell it. */
+const EXCEPTION = /^[\w.]+(Error|Exception)\b ?:|^[A-Z]\w* : /;
 const DECOUPLED = /decoupled transaction policy/i;
 
 function refusal(text: string): InferError {
@@ -94,6 +94,8 @@ function unreadable(text: string): InferError {
 
 function notFound(text: string): InferError {
   // the routers of Triton and FastAPI, for a path that they do not have
+  // a model that failed to load, or was unloaded, is not the caller's mistake: another endpoint may have it
+  if (/has no available versions/i.test(text)) return new InferError("unavailable", text);
   const said = text === "" || /^not found$/i.test(text) ? "the server does not have the model or its version" : text;
   return new InferError("not-found", said);
 }

@@ -6,6 +6,7 @@ import { compareVersions, type ModelMetadata, type ModelStatus } from "../../cor
 import { decodeHealth, decodeModelMetadata, type OipModelMetadata } from "../../wire/oip-metadata.ts";
 import { type ConfigFacts, decodeIndex, decodeModelConfig, decodeModelNames } from "../../wire/oip-repository.ts";
 import type { HttpAnswer } from "../connection.ts";
+import { saidBy } from "./grpc-faults.ts";
 import { bodyOf, isRefused, type OipHttpLink } from "./http-link.ts";
 import { pathOf } from "./paths.ts";
 
@@ -40,7 +41,8 @@ function statusesOf({ unversioned }: OipHttpLink, index: Uint8Array): readonly M
   unversioned.clear();
   return models.map((model) => {
     if (model.version === undefined) unversioned.add(model.name);
-    return { ...model, version: model.version ?? "1" };
+    const reason = model.reason === undefined ? {} : { reason: saidBy(model.reason) };
+    return { ...model, ...reason, version: model.version ?? "1" };
   });
 }
 

@@ -109,7 +109,7 @@ async function encode(link: OipHttpLink, { request, call }: Asked) {
     // what has no elements goes in mostly comes out as that
     form: { binaryByDefault: quirks.binary && !(quirks.refusesEmptyBlobs && isEmpty), binary: new Map() },
     hints: hintsOf(link, call),
-    halves: quirks.jsonHalves,
+    ...(quirks.json === undefined ? {} : { json: quirks.json }),
   };
   const bytes = request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
   const small = bytes <= SMALL_BYTES;

@@ -15,9 +15,16 @@ export function modelPath(link: Versions, { name, select }: ModelRef): string {
   return pathOf(link, select.by === "version" ? { name, version: select.version } : { name });
 }
 
-/** The path of a model; without its version where the server, or the model, has none. */
+/**
+ * The path of a model; without its version where the server, or the model, has none.
+ *
+ * @throws InferError not-found for another version than "1" of a server without versions
+ */
 export function pathOf({ quirks, unversioned }: Versions, { name, version }: BackendModel): string {
   const model = `/v2/models/${segment(name)}`;
+  if (!quirks.versions && version !== undefined && version !== "1") {
+    throw new InferError("not-found", `model "${name}" version ${version}: the server has no versions of its models`);
+  }
   const isMadeUp = version === "1" && unversioned.has(name);
   return version === undefined || !quirks.versions || isMadeUp ? model : `${model}/versions/${segment(version)}`;
 }

@@ -1,5 +1,6 @@
 // How servers of the Open Inference Protocol differ over HTTP.
 
+import type { JsonForm } from "../../wire/oip-write.ts";
 import type { OipGrpcDialect } from "./grpc-quirks.ts";
 
 /** The servers whose ways are known, and `plain` for all others, of which nothing is asked that the protocol lacks. */
@@ -21,8 +22,8 @@ export interface OipQuirks {
   readonly binary: boolean;
   /** Fails where an output that is to be binary has no elements. */
   readonly refusesEmptyBlobs: boolean;
-  /** Takes and gives FP16 as numbers in JSON. */
-  readonly jsonHalves: boolean;
+  /** What it takes in JSON, and FP16 as numbers gives too, where that is not what Triton takes. */
+  readonly json?: JsonForm;
   /** Has paths of a model's versions. */
   readonly versions: boolean;
   /** Where its models are listed: Triton's index of versions with their states, KServe's names, or nowhere. */
@@ -46,7 +47,6 @@ export interface OipQuirks {
 const PLAIN: OipQuirks = {
   binary: false,
   refusesEmptyBlobs: false,
-  jsonHalves: false,
   versions: true,
   list: "none",
   describes: true,
@@ -56,6 +56,13 @@ const PLAIN: OipQuirks = {
   obeysOutputs: false,
   ownParameters: false,
   ready: "/v2/health/ready",
+};
+
+/** MLServer has no binary extension, and its JSON is strict. */
+const MLSERVER_JSON: JsonForm = {
+  halves: true,
+  style: { floats: "shortest", odd: "refuse", bytes: "text" },
+  carrier: "the backend's protocol: grpc",
 };
 
 /** The ways of each server. */
@@ -71,7 +78,7 @@ export const OIP_QUIRKS: Readonly<Record<OipDialect, OipQuirks>> = {
   },
   // NaN and Infinity are null in its JSON, so its tensors go binary
   kserve: { ...PLAIN, binary: true, refusesEmptyBlobs: true, versions: false, list: "names", repository: true },
-  mlserver: { ...PLAIN, jsonHalves: true, list: "index", repository: true, ownParameters: true },
+  mlserver: { ...PLAIN, json: MLSERVER_JSON, list: "index", repository: true, ownParameters: true },
   ovms: { ...PLAIN, binary: true },
   torchserve: { ...PLAIN, versions: false, describes: false, ready: "/ping" },
   plain: PLAIN,
