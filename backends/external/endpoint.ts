@@ -64,12 +64,14 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     async look(signal) {
       const seen = lookOf(await connection.models(options.wanted(), signal), looksWith(look, options.looks()));
       if (closing !== undefined) return;
-      const same = health.healthy && server === told;
-      const fresh = freshIn(seen, same ? look : undefined);
+      const before = server === told ? look : undefined;
       const isNew = seen !== look;
       look = seen;
       server = told;
-      if (isNew && health.healthy) options.changed();
+      // while it is not healthy nobody looks; when it becomes so, all it has is new
+      if (!health.healthy) return;
+      if (isNew) options.changed();
+      const fresh = freshIn(seen, before);
       if (fresh.length > 0) options.renewed(fresh);
     },
     changed(healthy, reason) {
@@ -78,6 +80,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       if (healthy) env.log.info({ backend, endpoint: id, server }, "endpoint is healthy");
       else env.log.warn({ backend, endpoint: id, reason }, "endpoint is not healthy");
       options.changed();
+      if (healthy && look !== undefined) options.renewed(freshIn(look, undefined));
     },
     blind: (reason) => env.log.warn({ backend, endpoint: id, reason }, "models of the endpoint cannot be listed now"),
   });

@@ -1,7 +1,7 @@
 // Small work in the background, one piece at a time, each wanted piece once.
 
 export interface Errands {
-  /** Does the work when its turn comes; not again while work of the same key waits. What it throws is dropped. */
+  /** Does the work when its turn comes, in place of work of the same key that still waits. What it throws is dropped. */
   add(key: string, work: () => Promise<void>): void;
   /** Forgets what waits. */
   close(): void;
@@ -26,7 +26,7 @@ export function openErrands(): Errands {
   };
   return {
     add(key, work) {
-      if (closed || waiting.has(key)) return;
+      if (closed) return;
       waiting.set(key, work);
       if (!running) void run();
     },

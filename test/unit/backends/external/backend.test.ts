@@ -243,6 +243,22 @@ describe("the models that somebody wants", () => {
     expect((await backend.metadata({ name: "m", version: "1" }, NEVER)).inputs).toEqual([]);
   });
 
+  test("are asked for again when the server that told was away, though another had the model all the time", async () => {
+    const [a, b] = [fakeServer(), fakeServer()];
+    const { env, backend } = await openFake({ "a:1": a, "b:1": b });
+    backend.follow?.({ name: "m" });
+    await settle();
+    a.fault = UNREACHABLE;
+    await pass(env, 10_000, 1000);
+    expect(backend.catalog.ready("m")).toEqual(["1"]);
+    a.fault = undefined;
+    a.signatures.m = { inputs: [], outputs: [] };
+    await pass(env, 10_000, 1000);
+    expect((await backend.metadata({ name: "m", version: "1" }, NEVER)).inputs).toEqual([]);
+    const differs = 'model "m" version 1: b/b:1 has another signature than b/a:1: input "x" is in the second only';
+    expect(env.lines.map(({ message }) => message)).toContain(differs);
+  });
+
   test("what the config declares holds where the server cannot tell: the backend's word first", async () => {
     const server = fakeServer({ models: [ready("m"), ready("k")], signatures: {} });
     const declared = { inputs: [], outputs: [] };
@@ -314,17 +330,22 @@ describe("servers that come and go", () => {
   });
 
   test("a file's new weight holds for the same endpoint, in a new list", async () => {
-    let text = "- {address: 'a:1', weight: 1}";
+    let text = "- {address: 'a:1', weight: 1}\n- {address: 'b:1', weight: 1}";
     const server = fakeServer();
     const resolver = fakeResolver({ readFile: async () => text });
-    const { env, backend } = await openFake({ "a:1": server }, { endpoints: { file: "e.yaml" } }, { resolver });
+    const { env, backend } = await openFake(
+      { "a:1": server, "b:1": fakeServer() },
+      { endpoints: { file: "e.yaml" } },
+      { resolver },
+    );
     const before = backend.endpoints.list();
-    text = "- {address: 'a:1', weight: 5, zone: eu, tags: [big]}";
+    text = "- {address: 'a:1', weight: 5, zone: eu, tags: [big]}\n- {address: 'b:1', weight: 7}";
     await pass(env, 5000, 1000);
     const after = backend.endpoints.list();
     expect(after).not.toBe(before);
     expect(after[0]).toBe(before[0]);
     expect(after[0]).toMatchObject({ weight: 5, zone: "eu", tags: ["big"] });
+    expect(after[1]?.weight).toBe(7);
     expect(server.opened).toBe(1);
   });
 });

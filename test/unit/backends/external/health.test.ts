@@ -129,6 +129,23 @@ describe("a suspicion", () => {
     expect(seen.changes).toEqual(["up"]);
   });
 
+  test("of a thousand calls sets one timer: else each would put off what the one before has set", async () => {
+    const env = evenEnv();
+    let timers = 0;
+    const clock = {
+      ...env.clock,
+      after(ms: number, callback: () => void) {
+        timers += 1;
+        return env.clock.after(ms, callback);
+      },
+    };
+    const { health } = setUp({ env: { ...env, clock: clock as typeof env.clock } });
+    await settle();
+    timers = 0;
+    for (let i = 0; i < 1000; i++) health.suspect();
+    expect(timers).toBe(1);
+  });
+
   test("is asked about no more than once a second, however many calls fail", async () => {
     const { env, seen, health } = setUp();
     for (let i = 0; i < 40; i++) {
