@@ -123,8 +123,10 @@ export function queueParts(flow: Flow): PartsQueue {
     const waiter = wanted;
     wanted = undefined;
     if (waiter === undefined) return;
-    if (end.error === undefined) waiter.resolve({ done: true, value: undefined });
-    else waiter.reject(end.error);
+    if (end.error === undefined) return waiter.resolve({ done: true, value: undefined });
+    // told once: whoever goes on reading is at the end
+    over = {};
+    return waiter.reject(end.error);
   };
   const next = (): Promise<IteratorResult<Uint8Array>> => {
     const part = ready.shift();

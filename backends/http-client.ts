@@ -27,7 +27,7 @@ export interface HttpClientOptions {
   readonly proxy?: Environment;
 }
 
-/** In milliseconds; 0 for no limit. Those over a second are kept to about half a second. */
+/** In milliseconds; 0 for no limit. undici's clock is coarse: each may come up to a second late. */
 export interface HttpTimeouts {
   readonly connectMs: number;
   /** From the request sent to the headers of the answer. */

@@ -18,8 +18,9 @@ const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
   ECONNRESET: ["unavailable", "the backend broke the connection off"],
   ECONNABORTED: ["unavailable", "the backend broke the connection off"],
   EPIPE: ["unavailable", "the backend broke the connection off"],
-  // an answer that ended before its content-length, or in the middle of a chunk
+  // an answer that ended before its content-length
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["unavailable", "the backend broke the connection off"],
+  // and in the middle of a chunk
   HPE_INVALID_EOF_STATE: ["unavailable", "the backend broke the connection off"],
   UND_ERR_DESTROYED: ["unavailable", "the connection to the backend is being closed"],
   UND_ERR_CLOSED: ["unavailable", "the connection to the backend is being closed"],
@@ -38,6 +39,9 @@ const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
 /** Errors of a connection that ended; with nothing received, nothing is known of what the server did with the request. */
 const BROKEN: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "ECONNABORTED", "EPIPE"]);
 
+/** An answer that ended where it may not: all that undici's parser says of it. Source: llhttp's HPE_INVALID_EOF_STATE. */
+const CUT_OFF = "Invalid EOF state";
+
 /** What undici calls a socket's end that is no end: an answer nobody asked for, 100 or 101. Source: its client-h1.js. */
 const NOT_BROKEN: ReadonlySet<string> = new Set(["bad response", "bad upgrade"]);
 
@@ -48,11 +52,15 @@ const TLS =
 /**
  * The fault as an InferError: `unavailable` when no connection came about or it broke, `bad-backend` for an answer that is
  * not HTTP or not in time. An InferError is itself; what is not in the table is `internal`.
+ *
+ * @param headed the head of the answer had come. undici has one error for a head that contradicts itself about the length
+ *   and for a body that ended too early
  */
-export function httpFault(error: unknown): InferError {
+export function httpFault(error: unknown, headed = true): InferError {
   if (error instanceof InferError) return error;
   const code = codeOf(error);
   if (code === "UND_ERR_SOCKET" && NOT_BROKEN.has((error as Error).message)) return notHttp(error);
+  if (code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" && !headed) return notHttp(error);
   const row = Object.hasOwn(FAULTS, code) ? FAULTS[code] : undefined;
   if (row !== undefined) return new InferError(row[0], row[1], { cause: error });
   if (code.startsWith("HPE_")) return notHttp(error);
@@ -84,6 +92,10 @@ function notHttp(cause: unknown): InferError {
 }
 
 function codeOf(error: unknown): string {
-  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
-  return typeof code === "string" ? code : "";
+  if (!(error instanceof Error)) return "";
+  const code = (error as { readonly code?: unknown }).code;
+  if (typeof code === "string") return code;
+  // undici gives the parser's errors no code (its table of them is the other way round), only a reason in brackets
+  if (error.name !== "HTTPParserError") return "";
+  return error.message.includes(CUT_OFF) ? "HPE_INVALID_EOF_STATE" : "HPE_UNKNOWN";
 }

@@ -139,6 +139,7 @@ function begin({ ask, signal, lanes, add }: Exchange, receiver: Receiver): Flow 
   let leaveLine = () => {};
   let over = false;
   let answered = false;
+  let headed = false;
   let reused = false;
   let repeated = false;
 
@@ -181,7 +182,9 @@ function begin({ ask, signal, lanes, add }: Exchange, receiver: Receiver): Flow 
     },
     onResponseStart(_, status, headers) {
       // 1xx: another head follows
-      if (status >= 200) receive(() => receiver.head(headOf(status, headers)));
+      if (status < 200) return;
+      headed = true;
+      receive(() => receiver.head(headOf(status, headers)));
     },
     onResponseData: (_, part) => receive(() => receiver.add(part)),
     onResponseEnd() {
@@ -199,7 +202,7 @@ function begin({ ask, signal, lanes, add }: Exchange, receiver: Receiver): Flow 
         return;
       }
       finish();
-      receiver.fail(httpFault(error));
+      receiver.fail(httpFault(error, headed));
     },
   };
 

@@ -1,0 +1,73 @@
+// Clients under test, with short timeouts, and what they wait for.
+
+import type { HttpAsk, HttpClient } from "../../backends/connection.ts";
+import { type HttpClientOptions, openHttpClient } from "../../backends/http-client.ts";
+import { InferError } from "../../core/error.ts";
+import type { Upstream } from "./upstream-raw.ts";
+
+/** A client with two connections and generous timeouts, changed as the test wants it. */
+export function testClient(upstream: Pick<Upstream, "url">, options: Partial<HttpClientOptions> = {}): HttpClient {
+  return openHttpClient({
+    url: upstream.url,
+    connections: 2,
+    timeouts: { connectMs: 5_000, headersMs: 10_000, bodyMs: 10_000 },
+    maxAnswerBytes: 1024 * 1024,
+    ...options,
+  });
+}
+
+export const GET: HttpAsk = { method: "GET", path: "/" };
+export const POST: HttpAsk = { method: "POST", path: "/v2/models/m/infer", body: Buffer.from("asked") };
+
+/** A caller who never leaves. */
+export function patient(): { readonly signal: AbortSignal } {
+  return { signal: new AbortController().signal };
+}
+
+/** The InferError that the work ends with; a failure of any other kind fails the test. */
+export async function faultOf(work: Promise<unknown>): Promise<InferError> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof InferError) return error;
+    throw error;
+  }
+  throw new Error("expected an InferError, got a result");
+}
+
+/** Counts the listeners on a signal. */
+export function countedSignal(): {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+  readonly count: number;
+} {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners = new Set<unknown>();
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = ((...args: Parameters<typeof add>) => {
+    listeners.add(args[1]);
+    add(...args);
+  }) as typeof add;
+  signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+    listeners.delete(args[1]);
+    remove(...args);
+  }) as typeof remove;
+  return {
+    signal,
+    abort: (reason) => controller.abort(reason),
+    get count() {
+      return listeners.size;
+    },
+  };
+}
+
+/** Waits for the loop to turn until it is so; fails by name after five seconds. */
+export async function untilSo(what: string, isSo: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + 5_000;
+  while (!isSo()) {
+    if (performance.now() > giveUpAt) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
