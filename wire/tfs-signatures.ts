@@ -1,0 +1,99 @@
+// The signatures of a TensorFlow model and the states of its versions, whichever form they came in.
+
+import { InferError } from "../core/error.ts";
+import type { ModelState } from "../core/event.ts";
+import type { ModelStatus, Signature, TensorSpec } from "../core/model.ts";
+import type { Datatype } from "../core/tensor.ts";
+import { wordOfDatatype } from "./tfs-datatypes.ts";
+
+/** One input or output of a signature. */
+export interface TfsTensorInfo {
+  readonly name: string;
+  /** Undefined for a datatype that we do not have; `dtype` is its word. */
+  readonly datatype: Datatype | undefined;
+  readonly dtype: string;
+  /** -1 for a size that is not known; undefined when not even the rank is. */
+  readonly shape: readonly number[] | undefined;
+}
+
+export interface TfsSignature {
+  readonly inputs: readonly TfsTensorInfo[];
+  readonly outputs: readonly TfsTensorInfo[];
+  /** `tensorflow/serving/predict`, `.../classify`, `.../regress`. */
+  readonly method: string;
+}
+
+/** What GetModelMetadata and `GET .../metadata` tell. */
+export interface TfsMetadata {
+  readonly name: string;
+  readonly version: string;
+  readonly signatures: ReadonlyMap<string, TfsSignature>;
+}
+
+/** One version of a model as its status tells it. */
+export interface TfsVersionStatus {
+  readonly version: string;
+  /** START, LOADING, AVAILABLE, UNLOADING or END. */
+  readonly state: string;
+  /** Why it is in that state; empty where all is well. */
+  readonly message: string;
+}
+
+/** The signature that is meant when none is named. */
+export const DEFAULT_SIGNATURE = "serving_default";
+
+/**
+ * The signature in the words of the house.
+ *
+ * @throws InferError unsupported for a tensor of a datatype that we do not have
+ */
+export function signatureOf(signature: TfsSignature): Signature {
+  const inputs = signature.inputs.map((info) => specOf(info, "input"));
+  const outputs = signature.outputs.map((info) => specOf(info, "output"));
+  const all = [...signature.inputs, ...signature.outputs];
+  const hasRows = inputs.length > 0 && all.every(({ shape }) => shape?.[0] === -1);
+  return { inputs, outputs, ...(hasRows ? { batchDim: 0 as const } : {}) };
+}
+
+function specOf({ name, datatype, dtype, shape }: TfsTensorInfo, word: string): TensorSpec {
+  if (datatype === undefined) throw new InferError("unsupported", `${word} "${name}": ${dtype} is not supported`);
+  // an unknown rank takes any shape, though metadata has to say one
+  return { name, datatype, shape: shape ?? [-1] };
+}
+
+/** A signature of the house in TensorFlow's words. */
+export function tfsSignatureOf({ inputs, outputs }: Signature): TfsSignature {
+  const info = ({ name, datatype, shape }: TensorSpec): TfsTensorInfo => {
+    return { name, datatype, dtype: wordOfDatatype(datatype), shape };
+  };
+  return { inputs: inputs.map(info), outputs: outputs.map(info), method: PREDICT_METHOD };
+}
+
+/** The method of a signature that Predict runs. */
+export const PREDICT_METHOD = "tensorflow/serving/predict";
+
+const STATES: ReadonlyMap<string, ModelState> = new Map([
+  ["START", "loading"],
+  ["LOADING", "loading"],
+  ["AVAILABLE", "ready"],
+  ["UNLOADING", "unloading"],
+]);
+
+/** A version's state in the words of the house. */
+export function statusOf(name: string, { version, state, message }: TfsVersionStatus): ModelStatus {
+  const known = STATES.get(state) ?? "unavailable";
+  const reason = message === "" ? state.toLowerCase() : message;
+  return { name, version, state: known, ...(known === "ready" ? {} : { reason }) };
+}
+
+const WORDS: Readonly<Record<ModelState, string>> = {
+  loading: "LOADING",
+  ready: "AVAILABLE",
+  unloading: "UNLOADING",
+  unavailable: "END",
+};
+
+/** The state of one of our versions in TF Serving's words. */
+export function tfsStatusOf({ version, state, reason }: ModelStatus): TfsVersionStatus {
+  return { version, state: WORDS[state], message: state === "ready" ? "" : (reason ?? "") };
+}
