@@ -61,9 +61,7 @@ export function* encodeRequest(
   const { format, boundary } = how;
   if (format === "raw") return rawBody(inputs, "input");
   if (format === "multipart") {
-    const parts: FormPart[] = [];
-    for (const input of inputs) parts.push(yield* writePart(input, options));
-    return { parts: encodeMultipart(parts, boundary), contentType: formType(boundary) };
+    return { parts: encodeMultipart(yield* encodeParts(inputs, options), boundary), contentType: formType(boundary) };
   }
   const ready = readyJson(inputs);
   if (ready !== undefined) return ready;
@@ -79,6 +77,13 @@ export function* encodeRequest(
     default:
       return format satisfies never;
   }
+}
+
+/** Writes each input as a part of a form: a payload as it is, JSON for any other tensor. */
+export function* encodeParts(inputs: readonly Tensor[], options: SliceOptions = {}): Sliced<readonly FormPart[]> {
+  const parts: FormPart[] = [];
+  for (const input of inputs) parts.push(yield* writePart(input, options));
+  return parts;
 }
 
 /** What is known of a request before it is read. */
@@ -197,7 +202,6 @@ function* readJson(
   return (yield* readRowValue(s, { ...known, word, limits, label: "the body", depth: 0 })).tensors;
 }
 
-/** A part's value where it is no payload: JSON, or the text of its only element. */
 function* writePart(input: Tensor, options: SliceOptions): Sliced<FormPart> {
   const filename = filenameOf(input);
   const head = { name: input.name, ...(filename === undefined ? {} : { filename }) };
