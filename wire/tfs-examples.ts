@@ -12,11 +12,24 @@ const feature = message({
   int64_list: maybe(3, message({ value: many(1, INT64) })),
 });
 
-/** tensorflow.Example. */
-export const exampleMessage = message({ features: maybe(1, message({ feature: mapOf(1, TEXT, feature) })) });
+// tensorflow.Example; a list, because two messages one behind the other are one whose features are those of both
+const exampleMessage = message({ features: many(1, message({ feature: mapOf(1, TEXT, feature) })) });
 
 /** The values of one feature: one of three lists, or none. */
 export type Feature = ValueOf<typeof feature>;
+
+/** The features of a serialized Example. @throws InferError invalid-argument for bytes that are none */
+export function featuresIn(example: Uint8Array): ReadonlyMap<string, Feature> {
+  const parts = exampleMessage.decode(example).features;
+  return parts.length === 1 && parts[0] !== undefined
+    ? parts[0].feature
+    : new Map(parts.flatMap((part) => [...part.feature]));
+}
+
+/** A serialized Example of these features. */
+export function exampleWith(features: ReadonlyMap<string, Feature>): Uint8Array {
+  return exampleMessage.encode({ features: [{ feature: features }] });
+}
 
 /** The input that holds serialized Examples. Source: tensorflow/core/kernels, kClassifyInputs and kRegressInputs. */
 export const EXAMPLES_INPUT = "inputs";
@@ -43,7 +56,7 @@ export function* examplesOf(inputs: readonly Tensor[], pace: Pace): Sliced<reado
   const examples: Uint8Array[] = [];
   for (let row = 0; row < rows; row++) {
     const values = new Map(columns.map(([name, next]) => [name, next()]));
-    examples.push(exampleMessage.encode({ features: { feature: values } }));
+    examples.push(exampleWith(values));
     if (isDue(pace, 64 * columns.length)) yield;
   }
   return examples;

@@ -23,7 +23,7 @@ import { finishWriter, type JsonWriter, openWriter, put, putString } from "./jso
 import { type DecodeOptions, readBody, readString } from "./oip-json.ts";
 import { isDue, openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
 import { tfsFloatText } from "./tfs-decimals.ts";
-import { classTensors, exampleMessage, type Feature, featureOf, type ScoredClass } from "./tfs-examples.ts";
+import { classTensors, exampleWith, type Feature, featureOf, featuresIn, type ScoredClass } from "./tfs-examples.ts";
 
 /** What a request's body says. */
 export interface TfsExamplesRequest {
@@ -82,7 +82,7 @@ function* readExample(s: Scanner, label: string, depth: number): Sliced<Uint8Arr
     spend(s, STEP_BYTES);
     if (isSliceOver(s)) yield;
   }
-  return exampleMessage.encode({ features: { feature: features } });
+  return exampleWith(features);
 }
 
 /** Writes a request. @throws InferError invalid-argument for bytes that are no Example */
@@ -110,9 +110,8 @@ export function* encodeExamplesRequest(
 }
 
 function* writeExample(w: JsonWriter, example: Uint8Array, pace: Pace): Sliced<void> {
-  const features = exampleMessage.decode(example).features?.feature ?? new Map<string, Feature>();
   let before = "{";
-  for (const [name, feature] of features) {
+  for (const [name, feature] of featuresIn(example)) {
     put(w, before);
     putString(w, name);
     put(w, ":");
