@@ -3,7 +3,7 @@
 import type { Connection } from "../../backends/connection.ts";
 import type { CallInit } from "../../core/call.ts";
 import type { InferRequest, InferResponse } from "../../core/request.ts";
-import { type Datatype, ELEMENT_BYTES, joinBytesElements, type Tensor } from "../../core/tensor.ts";
+import { type Datatype, ELEMENT_BYTES, joinBytesElements, NO_PARAMETERS, type Tensor } from "../../core/tensor.ts";
 import { ask, outputsOf } from "../support/kind-door.ts";
 import { liveCall } from "../support/live-door.ts";
 
@@ -83,4 +83,20 @@ export function faulty(what: number): InferRequest {
 /** Name, datatype, shape and bytes in hexadecimal. */
 export function shown({ name, datatype, shape, data }: Tensor): readonly [string, string, readonly number[], string] {
   return [name, datatype, shape, Buffer.from(data).toString("hex")];
+}
+
+/** What `addSub` is answered. */
+export const SUMS = [["OUTPUT0", ROW.map((value) => value * 2)] as const, ["OUTPUT1", ROW.map(() => 0)] as const].map(
+  ([name, values]) => [name, "INT32", [1, 16], Buffer.from(Int32Array.from(values).buffer).toString("hex")],
+);
+
+/** These outputs, in this order. */
+export function only(...names: readonly string[]): Pick<InferRequest, "outputs"> {
+  return { outputs: names.map((name) => ({ name, parameters: NO_PARAMETERS })) };
+}
+
+/** FP32 of ones. */
+export function ones(name: string, shape: readonly number[]): Tensor {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return { name, datatype: "FP32", shape, data: new Uint8Array(new Float32Array(count).fill(1).buffer) };
 }
