@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import type { Planes, WireRequest } from "../../../core/protocol.ts";
+import { NO_PARAMETERS } from "../../../core/tensor.ts";
+import { type Codec, exchange } from "../../../gateway/protocols/exchange.ts";
+import { fakeEnv } from "../../support/fake-env.ts";
+import { requestFor, wholeReply } from "../../support/scripted.ts";
+
+const MODEL = { name: "m", select: { by: "default" } } as const;
+
+function codec(): Codec<undefined> {
+  return {
+    protocol: "test",
+    model: MODEL,
+    decode: async () => ({ request: requestFor("m"), hints: { sluice: NO_PARAMETERS }, form: undefined }),
+    encode: async () => ({ status: 200, headers: { "content-type": "application/json" }, body: new Uint8Array() }),
+    fail: () => ({ status: 500, headers: { "content-type": "text/plain" }, body: new Uint8Array() }),
+  };
+}
+
+function setUp(fails: boolean) {
+  const planes = {
+    env: fakeEnv(),
+    tenant: () => undefined,
+    data: {
+      infer: async (_request: unknown, call: { trace: { learn(facts: object): void } }) => {
+        call.trace.learn({
+          backend: "b",
+          headers: new Map([
+            ["x-model", "v2"],
+            ["content-type", "text/html"],
+          ]),
+        });
+        if (fails) throw new Error("boom");
+        return wholeReply("m", "1");
+      },
+    },
+  } as unknown as Planes;
+  const wire = {
+    method: "POST",
+    path: "/",
+    params: {},
+    query: new URLSearchParams(),
+    headers: new Map(),
+    peer: "",
+    arrivedAt: 0,
+    signal: new AbortController().signal,
+    id: "r",
+    traceparent: "t",
+    body: new Uint8Array(),
+  } satisfies WireRequest;
+  return exchange(wire, planes, codec());
+}
+
+test.each([
+  ["answers", false, { "x-model": "v2", "content-type": "application/json" }],
+  ["fails", true, { "x-model": "v2", "content-type": "text/plain" }],
+])(
+  "headers that a backend may tell the caller go along when it %s, under the protocol's own",
+  async (_how, fails, headers) => {
+    const reply = await setUp(fails);
+    expect(reply.headers).toEqual(headers);
+    expect(reply.about).toMatchObject({ backend: "b" });
+    expect(reply.about).not.toHaveProperty("headers");
+  },
+);
