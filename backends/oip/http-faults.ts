@@ -73,7 +73,7 @@ const tail = (text: string): string => (text === "" ? "" : `: ${text}`);
 
 /** What Triton and others say of JSON, or of the framing of a body, that they cannot read. */
 const UNREADABLE =
-  /failed to parse the request|unable to parse|missing a root element|invalid value\.|inference header size|unexpected additional input data for model|attempt to access JSON|'inference-header-content-length'|malformed JSON|JSON decode error/i;
+  /failed to parse the request|unable to parse|missing a root element|invalid value\.|inference header size|unexpected size for input|unexpected additional input data for model|attempt to access JSON|'inference-header-content-length'|malformed JSON|JSON decode error/i;
 /** Triton says it with 400 of statistics, and 2.39 and older of everything. */
 const UNKNOWN_MODEL = /^request for unknown model|^requested model '.*' is not available/i;
 const NOT_READY = /\bis not ready|not ready yet|not at ready state|^model version not ready/i;
