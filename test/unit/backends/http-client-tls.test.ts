@@ -1,0 +1,137 @@
+import type { Server } from "node:net";
+import { createServer, type TlsOptions } from "node:tls";
+import { afterEach, describe, expect, it } from "vitest";
+import type { HttpClient } from "../../../backends/connection.ts";
+import type { ClientTls } from "../../../backends/tls.ts";
+import { makeCerts } from "../../support/upstream-certs.ts";
+import { faultOf, GET, POST, patient, testClient } from "../../support/upstream-client.ts";
+import { testProxy } from "../../support/upstream-proxy.ts";
+import { okAnswer, rawUpstream, type Upstream } from "../../support/upstream-raw.ts";
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function plainServer(): Promise<Upstream> {
+  const server = await rawUpstream(({ socket }) => void socket.write(okAnswer("plain")));
+  closing.push(() => server.close());
+  return server;
+}
+
+function client(url: URL, options: Parameters<typeof testClient>[1]): HttpClient {
+  const opened = testClient({ url }, options);
+  closing.push(() => opened.close());
+  return opened;
+}
+
+const certs = makeCerts();
+
+describe.skipIf(certs === undefined)("TLS (needs openssl)", () => {
+  const { ca, server: own, client: ours, stranger } = certs ?? ({} as NonNullable<typeof certs>);
+
+  async function secureServer(options: TlsOptions = {}): Promise<Upstream> {
+    const server = await rawUpstream(({ socket }) => void socket.write(okAnswer("secret")), {
+      scheme: "https",
+      listen: (onSocket): Server => {
+        const listening = createServer({ ...own, ...options }, onSocket);
+        // a handshake that failed is the client's to tell
+        listening.on("tlsClientError", () => {});
+        return listening;
+      },
+    });
+    closing.push(() => server.close());
+    return server;
+  }
+
+  it("trusts the authority that it was given, over one connection", async () => {
+    const server = await secureServer();
+    const asking = client(server.url, { tls: { ca } });
+    for (let i = 0; i < 3; i += 1) expect(`${(await asking.ask(POST, patient())).body}`).toBe("secret");
+    expect(server.connections).toBe(1);
+  });
+
+  it.each<[string, ClientTls | undefined, RegExp]>([
+    ["the system does not know its authority", undefined, /TLS handshake .* \((UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/],
+    ["another authority is trusted", { ca: stranger?.ca }, /TLS handshake .* \(UNABLE_TO/],
+    ["its name is another", { ca, serverName: "elsewhere.test" }, /TLS handshake .* \(ERR_TLS_CERT_ALTNAME_INVALID\)/],
+  ])("is unavailable when %s", async (_, tls, message) => {
+    const server = await secureServer();
+    const fault = await faultOf(client(server.url, tls === undefined ? {} : { tls }).ask(GET, patient()));
+    expect([fault.code, fault.origin, fault.retryable]).toEqual(["unavailable", "backend", "elsewhere"]);
+    expect(fault.message).toMatch(message);
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it("takes the name that it was told, and any certificate when it was told so", async () => {
+    const server = await secureServer();
+    for (const tls of [{ ca, serverName: "backend.test" }, { insecure: true }]) {
+      expect(`${(await client(server.url, { tls }).ask(GET, patient())).body}`).toBe("secret");
+    }
+  });
+
+  it("shows its own certificate to a server that asks for one", async () => {
+    const server = await secureServer({ ca, requestCert: true, rejectUnauthorized: true });
+    expect(`${(await client(server.url, { tls: { ca, ...ours } }).ask(GET, patient())).body}`).toBe("secret");
+  });
+
+  it.each([
+    ["none", {}],
+    ["one that the server does not trust", { cert: stranger?.cert, key: stranger?.key }],
+  ])("is unavailable to a server that asks for a certificate, with %s", async (_, shown) => {
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      const server = await secureServer({ ca, requestCert: true, rejectUnauthorized: true, maxVersion });
+      const fault = await faultOf(client(server.url, { tls: { ca, ...shown } }).ask(GET, patient()));
+      expect([fault.code, fault.origin]).toEqual(["unavailable", "backend"]);
+      expect(server.requests).toHaveLength(0);
+    }
+  });
+
+  it("goes through a proxy's tunnel, which sees only where to", async () => {
+    const server = await secureServer();
+    const proxy = await testProxy("user:p@ss");
+    closing.push(() => proxy.close());
+    const variables = { https_proxy: `http://user:p%40ss@127.0.0.1:${proxy.port}` };
+    const asking = client(server.url, { tls: { ca }, proxy: variables });
+    for (let i = 0; i < 2; i += 1) expect(`${(await asking.ask(GET, patient())).body}`).toBe("secret");
+    expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${server.port}`]);
+    expect(server.requests[0]?.headers.has("proxy-authorization")).toBe(false);
+  });
+
+  it("is unavailable when the proxy refuses", async () => {
+    const server = await secureServer();
+    const proxy = await testProxy("user:pass");
+    closing.push(() => proxy.close());
+    const asking = client(server.url, { tls: { ca }, proxy: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } });
+    const fault = await faultOf(asking.ask(GET, patient()));
+    expect([fault.code, fault.message]).toEqual([
+      "unavailable",
+      "the proxy refused to connect to the backend (HTTP 407)",
+    ]);
+  });
+});
+
+describe("a proxy for plain HTTP", () => {
+  it("is asked with the whole URL, and for its password", async () => {
+    const server = await plainServer();
+    const proxy = await testProxy("user:pass");
+    closing.push(() => proxy.close());
+    const variables = { http_proxy: `http://user:pass@127.0.0.1:${proxy.port}` };
+    const asking = client(new URL("/base", server.url), { proxy: variables });
+    expect(`${(await asking.ask(POST, patient())).body}`).toBe("plain");
+    expect(proxy.asked).toEqual([`POST http://127.0.0.1:${server.port}/base/v2/models/m/infer`]);
+    expect(server.requests[0]?.headers.get("host")).toBe(`127.0.0.1:${server.port}`);
+  });
+
+  it("is passed by for hosts that no_proxy names", async () => {
+    const server = await plainServer();
+    const asking = client(server.url, { proxy: { http_proxy: "http://127.0.0.1:1", no_proxy: "127.0.0.1" } });
+    expect(`${(await asking.ask(GET, patient())).body}`).toBe("plain");
+  });
+
+  it("that nobody runs is an unavailable backend", async () => {
+    const server = await plainServer();
+    const fault = await faultOf(client(server.url, { proxy: { http_proxy: "127.0.0.1:1" } }).ask(GET, patient()));
+    expect(fault.code).toBe("unavailable");
+  });
+});
