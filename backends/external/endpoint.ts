@@ -86,9 +86,10 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
   });
   const close = async () => {
     health.close();
+    // now, not when its calls have ended: a new one may stand under the same id by then
+    env.emit({ type: "endpoint-state", backend, endpoint: id, state: "gone", reason: undefined });
     await slots.idle();
     await options.closeConnection();
-    env.emit({ type: "endpoint-state", backend, endpoint: id, state: "gone", reason: undefined });
   };
   const runs = { backend, id, connection, env, enter: slots.enter, suspect: health.suspect };
 

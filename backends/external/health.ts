@@ -15,7 +15,7 @@ export interface HealthOptions {
   look(signal: AbortSignal): Promise<void>;
   /** The state has changed, or is known for the first time. */
   changed(healthy: boolean, reason: string | undefined): void;
-  /** A look failed though the server is healthy: what was seen before stays. */
+  /** Looks fail from now on, or for another reason, though the server is healthy: what was seen before stays. */
   blind(reason: string): void;
 }
 
@@ -50,6 +50,7 @@ export function openHealth(options: HealthOptions): Health {
   let bad = 0;
   let startedAt = Number.NEGATIVE_INFINITY;
   let running: AbortController | undefined;
+  let blindness: string | undefined;
   let again = false;
   let suspected = false;
   let closed = false;
@@ -97,8 +98,12 @@ export function openHealth(options: HealthOptions): Health {
       await limited(env, { limitMs: words.timeout * LOOK_SHARE, signal, work: options.look });
     } catch (error) {
       if (state !== "healthy") return asInferError(error);
-      if (!closed) options.blind(asInferError(error).message);
+      const reason = asInferError(error).message;
+      if (!closed && reason !== blindness) options.blind(reason);
+      blindness = reason;
+      return undefined;
     }
+    blindness = undefined;
     return undefined;
   };
   const wait = () => {

@@ -64,6 +64,8 @@ describe("servers that come and go", () => {
     state.hosts = ["10.0.0.2"];
     await pass(env, 10_000, 1000);
     expect([endpoint.available(), servers["10.0.0.1:1"]?.closed]).toEqual([false, 0]);
+    // the gauge goes at once: a new endpoint may stand under the same id before the calls of the old one have ended
+    expect(env.events.filter((event) => event.type === "endpoint-state" && event.state === "gone")).toHaveLength(1);
     await expect(endpoint.infer(byVersion("1"), callFor(env))).rejects.toMatchObject({
       code: "unavailable",
       retryable: "elsewhere",
