@@ -26,8 +26,9 @@ export interface StreamAsk {
 export async function* readAnswers(link: OipGrpcLink, ask: StreamAsk): AsyncGenerator<OipProtoResponse> {
   const { client, door } = link;
   const { path, message, call } = ask;
-  // never with Triton's `triton_grpc_error`, which would give a status in place of a text: it ends Triton 2.51's process
-  const exchange = client.exchange({ path, headers: door.headers(call) }, call);
+  // which asks for a status in place of an error's text: a model's error then ends the process of Triton 2.51
+  const { triton_grpc_error: _, ...headers } = door.headers(call);
+  const exchange = client.exchange({ path, headers }, call);
   try {
     // a server that refuses before it has read the request ends the messages with the reason
     exchange.send(message).then(

@@ -18,7 +18,9 @@ function door(env: Door["env"], grpc: (options?: GrpcDoor) => GrpcClient): Door 
       throw new Error("no HTTP here");
     },
     signature: () => Promise.reject(new Error("nobody asks for signatures here")),
-    headers: (call) => (call === undefined ? {} : { traceparent: call.traceparent }),
+    // as if the config let all of the caller's headers pass
+    headers: (call) =>
+      call === undefined ? {} : { ...Object.fromEntries(call.headers), traceparent: call.traceparent },
   };
 }
 

@@ -104,7 +104,17 @@ describe("a stream", () => {
       [1, 0],
       [1, 0],
     ]);
-    expect(Object.keys(door.asks[0]!.headers!)).toEqual(["traceparent"]);
+    expect(door.asks[0]?.path).toBe("/inference.GRPCInferenceService/ModelStreamInfer");
+  });
+
+  test("never asks Triton for a status in place of an error's text, which ends its process", async () => {
+    const { door, server } = open({ ModelStreamInfer: just(final(true, "y")) });
+    const headers = new Map([
+      ["triton_grpc_error", "true"],
+      ["x-user", "u"],
+    ]);
+    await server.infer(ask("m", [X], { stream: true }), call({ headers }));
+    expect(door.asks[0]?.headers).toEqual({ "x-user": "u", traceparent: "00-1-2-01" });
   });
 
   test("gives MLServer's answers, which have no envelopes", async () => {
