@@ -66,7 +66,7 @@ const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
 const UNKNOWN_MODEL =
-  /unknown model|model with name \S+ does not exist|model \S+ not found|model not found|model version: \S+ does not exist|failed to poll from model repository/i;
+  /unknown model|model with name \S+ does not exist|model \S+ (with version (\S+ )?)?not found|model not found|model version: \S+ does not exist|failed to poll from model repository/i;
 // Triton's, for what a stream of it carries without a code
 const CALLERS =
   /^(expected \d+ inputs? but got|unexpected (shape|inference (in|out)put|explicit tensor data)|inference input|inference request batch-size|input byte size mismatch|unable to find data for input|contents field must not|input '[^']*' |output '[^']*' already exists)/i;

@@ -45,6 +45,11 @@ const TABLE: readonly Row[] = [
   [5, "Model nope with version not found", "not-found client no"],
   [2, "Model nope not found", "not-found client no"],
   [
+    2,
+    "Unexpected <class 'mlserver.errors.ModelNotFound'>: Model nobody with version  not found",
+    "not-found client no",
+  ],
+  [
     13,
     "the model refuses this input",
     "bad-backend backend elsewhere",
@@ -91,7 +96,7 @@ describe("a status", () => {
         return true;
       }
     });
-    expect(caught.length).toBe(16);
+    expect(caught.length).toBe(17);
   });
 });
 
