@@ -53,7 +53,7 @@ function connect(words: Words, door: Door): Connection {
     health: (signal) => readServer(server, signal),
     models: (wanted, signal) => readModels(server, wanted, signal),
     metadata: (model) => Promise.reject<ModelMetadata>(untold(model.name)),
-    close: () => Promise.resolve(),
+    close: () => client.close(),
   };
 }
 

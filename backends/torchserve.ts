@@ -29,25 +29,34 @@ function connect(words: Words, door: Door): Connection {
   const { management: port } = words;
   const management = port === undefined ? undefined : openManagement(words, door, managementUrl(port, door.url));
   const versions: Versions = { of: (model) => management?.versions(model) ?? words.models[model]?.versions };
+  const calls = callsOf(words, door, versions);
   return {
-    ...callsOf(words, door, versions),
+    infer: calls.infer,
+    health: calls.health,
     models: (wanted, signal) => management?.models(wanted, signal) ?? Promise.resolve(believed(words, wanted)),
     metadata: (model) => Promise.reject<ModelMetadata>(untold(model.name)),
     ...(management === undefined ? {} : { control: management.control }),
-    close: () => Promise.resolve(),
+    async close() {
+      await Promise.all([calls.close(), management?.close()]);
+    },
   };
 }
 
-function callsOf(words: Words, door: Door, versions: Versions): Pick<Connection, "infer" | "health"> {
+function callsOf(words: Words, door: Door, versions: Versions): Pick<Connection, "infer" | "health" | "close"> {
   if (words.protocol === "grpc") {
     const asked = { words, door, versions, client: door.grpc({ faultOf: grpcFault }) };
     return {
       infer: (request, call) => inferGrpc(asked, request, call),
       health: (signal) => healthGrpc(asked, signal),
+      close: () => asked.client.close(),
     };
   }
   const asked = { words, door, versions, client: door.http(), maxAnswerBytes: words.shared.limits.answer };
-  return { infer: (request, call) => inferHttp(asked, request, call), health: openHealth(asked) };
+  return {
+    infer: (request, call) => inferHttp(asked, request, call),
+    health: openHealth(asked),
+    close: () => asked.client.close(),
+  };
 }
 
 /** Without the management port nobody tells: models that somebody names are there, and ready. */

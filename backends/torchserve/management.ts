@@ -21,6 +21,7 @@ export interface Management {
   /** The versions of a model, as they were when they were last asked for. */
   versions(model: string): readonly string[] | undefined;
   readonly control: ControlPlane;
+  close(): Promise<void>;
 }
 
 /** Models of one page of the list, and pages at most. */
@@ -62,6 +63,7 @@ export function openManagement(words: TorchServeWords, door: Door, url: URL): Ma
   return {
     models,
     versions: (model) => known.get(model),
+    close: () => client.close(),
     control: {
       list: (signal) => models([], signal),
       load: (model, signal) => load(asking, model, signal),
