@@ -79,12 +79,16 @@ function openCandidate({ model, target, endpoint, run }: CandidateParts): Candid
     available: () => endpoint.available(),
     serves: () => endpoint.serves(there),
     service: async (request, call) => {
-      const reply = await bridged(request, call).catch((error: unknown) => {
+      const facts = { version: model.version, backend: target.at.name, endpoint: endpoint.id };
+      call.trace.learn(facts);
+      try {
+        return await bridged(request, call);
+      } catch (error) {
         throw lostModel(error, model, target) ?? error;
-      });
-      // an adapter tells what it ran under the names there
-      call.trace.learn({ version: model.version, backend: target.at.name, endpoint: endpoint.id });
-      return reply;
+      } finally {
+        // an adapter tells what it ran under the names there
+        call.trace.learn(facts);
+      }
     },
   };
 }

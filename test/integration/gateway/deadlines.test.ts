@@ -116,7 +116,13 @@ test("a client that leaves cancels its call at the model", async () => {
 
 test.each([
   [new InferError("invalid-argument", "not this"), 400, "client", { error: "not this" }],
-  [new InferError("not-found", "no such output"), 404, "client", { error: "no such output" }],
+  // the client asked for a model that there is: what a backend does not find is no mistake of the client's
+  [
+    new InferError("not-found", "no such model"),
+    503,
+    "backend",
+    { error: 'model "slow" version 1: backend "local" has it no longer' },
+  ],
   [new InferError("unsupported", "cannot"), 400, "client", { error: "cannot" }],
   [new InferError("overloaded", "full", { retryAfterMs: 1500 }), 503, "gateway", { error: "full" }],
   [new InferError("unavailable", "away"), 503, "backend", { error: "away" }],
