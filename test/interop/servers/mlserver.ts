@@ -62,7 +62,15 @@ const MODELS = [
 
 async function start(found: Venv, folder: string): Promise<MlServer> {
   const [http = 0, grpc = 0, metrics = 0] = await freePorts(3);
-  const settings = { host: "127.0.0.1", http_port: http, grpc_port: grpc, metrics_port: metrics, parallel_workers: 0 };
+  // with debug, which is its default, a fault's answer is a traceback with the paths of the machine
+  const settings = {
+    debug: false,
+    host: "127.0.0.1",
+    http_port: http,
+    grpc_port: grpc,
+    metrics_port: metrics,
+    parallel_workers: 0,
+  };
   await writeFile(join(folder, "settings.json"), JSON.stringify(settings));
   for (const [index, model] of MODELS.entries()) {
     await mkdir(join(folder, `${index}`));

@@ -28,6 +28,8 @@ export interface Triton extends RunningServer {
   readonly metrics: number;
   /** A Python with tritonclient in it. */
   readonly python: string;
+  /** Where its models are: it stands in some of its messages. */
+  readonly folder: string;
   /** The file to which `stream` appends a line when it was cancelled. */
   readonly cancelled: string;
 }
@@ -93,7 +95,7 @@ async function start(found: Venv, folder: string, options: TritonOptions): Promi
     await running.close();
     throw new Error(`Triton cannot load its models: ${JSON.stringify(failed)}`);
   }
-  return { ...running, version: await versionAt(http), http, grpc, metrics, python: found.python, cancelled };
+  return { ...running, version: await versionAt(http), http, grpc, metrics, python: found.python, folder, cancelled };
 }
 
 interface ModelState {
