@@ -1,5 +1,7 @@
 // The one door to grpc-js: calls to one gRPC server in encoded messages, with every status in the words of the house.
 
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   Channel,
   type ChannelOptions,
@@ -11,7 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import { abortReason } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
-import { InferError } from "../core/error.ts";
+import { asInferError, InferError } from "../core/error.ts";
 import type { GrpcAsk, GrpcClient, GrpcDoor, GrpcStatus } from "./connection.ts";
 import { grpcFault } from "./grpc-errors.ts";
 import { type Asking, askOnce, openExchange, type Start, type Wire } from "./grpc-exchange.ts";
@@ -84,7 +86,6 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
   if (shared.closed) throw closedFault();
   const stream = channel.createCall(prefixOf(options.url) + ask.path, Number.POSITIVE_INFINITY, null, null, null);
   let over = false;
-  let sentBytes = 0;
   let stopTimer = () => {};
 
   const finish = (fault: InferError | undefined) => {
@@ -105,7 +106,6 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
     read: () => void (over || stream.startRead()),
     send(message, sent) {
       if (over) return;
-      sentBytes = message.byteLength;
       const { buffer, byteOffset, byteLength } = message;
       stream.sendMessageWithContext({ callback: sent }, Buffer.from(buffer, byteOffset, byteLength));
     },
@@ -126,12 +126,7 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
       onReceiveMessage(message: Buffer) {
         if (!over) onMessage(message);
       },
-      onReceiveStatus(status) {
-        if (status.code === codes.OK) return finish(undefined);
-        return finish(
-          grpcFault(statusOf(status), { maxMessageBytes: options.maxMessageBytes, sentBytes }, options.faultOf),
-        );
-      },
+      onReceiveStatus: (status) => finish(status.code === codes.OK ? undefined : faultFor(status, options)),
     });
   } catch (error) {
     queueMicrotask(() => end(new InferError("internal", "internal error", { cause: error })));
@@ -163,12 +158,22 @@ function timeoutText(ms: number): string {
   return whole < 1e8 ? `${whole}m` : `${Math.min(99_999_999, Math.ceil(whole / 1000))}S`;
 }
 
-function statusOf({ code, details, metadata }: StatusObject): GrpcStatus {
+/** grpc-js calls from its own loop: what is thrown here would end the process. */
+function faultFor(status: StatusObject, { maxMessageBytes, faultOf }: GrpcClientOptions): InferError {
+  try {
+    return grpcFault(statusOf(status), maxMessageBytes, faultOf);
+  } catch (error) {
+    return asInferError(error);
+  }
+}
+
+function statusOf({ code, details, metadata }: Partial<StatusObject>): GrpcStatus {
   const trailers = new Map<string, string>();
-  for (const [name, value] of Object.entries(metadata.getMap())) {
+  for (const [name, value] of Object.entries(metadata?.getMap() ?? {})) {
     trailers.set(name, typeof value === "string" ? value : value.toString("base64"));
   }
-  return { code, details, trailers };
+  // nothing is known of a message that grpc-js could not unpack
+  return { code: code ?? codes.INTERNAL, details: details ?? "Protocol error", trailers };
 }
 
 function channelOf(options: GrpcClientOptions): Channel {
@@ -197,17 +202,37 @@ function channelOf(options: GrpcClientOptions): Channel {
     // process.env is read by the command line only
     "grpc.enable_http_proxy": 0,
     "grpc-node.flow_control_window": options.windowBytes ?? WINDOW_BYTES,
-    ...(tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
+    ...nameOf(tls, url.hostname),
     ...(through === undefined ? {} : { "grpc.http_connect_target": `dns:${authority}` }),
     ...(creds === undefined ? {} : { "grpc.http_connect_creds": creds }),
   };
-  return new Channel(`dns:${target}`, isSecure ? secure(tls) : credentials.createInsecure(), channel);
+  return new Channel(`dns:${target}`, isSecure ? secure(tls, url.hostname) : credentials.createInsecure(), channel);
 }
 
-function secure(tls: ClientTls | undefined) {
-  return credentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert), {
-    ...(tls?.insecure === true ? { rejectUnauthorized: false, checkServerIdentity: () => undefined } : {}),
-  });
+function secure(tls: ClientTls | undefined, hostname: string) {
+  const check =
+    tls?.insecure === true
+      ? { rejectUnauthorized: false, checkServerIdentity: () => undefined }
+      : tls?.serverName === undefined && isIP(bare(hostname)) !== 0
+        ? { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(bare(hostname), cert) }
+        : {};
+  return credentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert), check);
+}
+
+/**
+ * What is sent as the server's name where only its address is known: grpc-js would send the address, which TLS forbids
+ * (RFC 6066, 3) and Node refuses. The certificate is checked against the address.
+ */
+const NAME_OF_ADDRESS = "address.invalid";
+
+/** The name for the handshake, where grpc-js must not take the target's. */
+function nameOf(tls: ClientTls | undefined, hostname: string): ChannelOptions {
+  const name = tls?.serverName ?? (isIP(bare(hostname)) === 0 ? undefined : NAME_OF_ADDRESS);
+  return name === undefined ? {} : { "grpc.ssl_target_name_override": name };
+}
+
+function bare(hostname: string): string {
+  return hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
 }
 
 function pem(bytes: Uint8Array | undefined): Buffer | null {

@@ -61,27 +61,21 @@ const NO_GRPC =
   /^(Received RST_STREAM|No message received|Too many responses|Received compressed message|Protocol error)/;
 const TOO_LARGE = /larger than (?:max \((\d+) vs\.? (\d+)\)|(\d+))$/;
 
-/** What a call knows that its status does not say. */
-export interface GrpcLimits {
-  /** The largest message taken, in bytes. */
-  readonly maxMessageBytes: number;
-  /** Of the last message sent. */
-  readonly sentBytes: number;
-}
-
 /**
  * The fault behind a status. Faults of the transport come first, because their words are grpc-js's own; then what the kind
  * says; then the table.
+ *
+ * @param maxMessageBytes the largest message taken
  */
 export function grpcFault(
   status: GrpcStatus,
-  limits: GrpcLimits,
+  maxMessageBytes: number,
   faultOf?: (status: GrpcStatus) => InferError | undefined,
 ): InferError {
-  return transportFault(status, limits) ?? faultOf?.(status) ?? usualFault(status);
+  return transportFault(status, maxMessageBytes) ?? faultOf?.(status) ?? usualFault(status);
 }
 
-function transportFault(status: GrpcStatus, limits: GrpcLimits): InferError | undefined {
+function transportFault(status: GrpcStatus, maxMessageBytes: number): InferError | undefined {
   const { details } = status;
   const cause = causeOf(status);
   if (NOT_CONNECTED.test(details)) return new InferError("unavailable", "no connection to the backend", { cause });
@@ -96,17 +90,17 @@ function transportFault(status: GrpcStatus, limits: GrpcLimits): InferError | un
     );
   }
   if (NO_GRPC.test(details)) return new InferError("bad-backend", "the backend's answer is not valid gRPC", { cause });
-  return status.code === 8 ? sizeFault(details, limits) : undefined;
+  return status.code === 8 ? sizeFault(details, maxMessageBytes) : undefined;
 }
 
-/** Both sides say `larger than max (got vs limit)`: it is our request when the size is that of what was sent. */
-function sizeFault(details: string, { maxMessageBytes, sentBytes }: GrpcLimits): InferError | undefined {
+/** Both sides say `larger than max (got vs limit)`: it is the answer that is too large when the limit is our own. */
+function sizeFault(details: string, maxMessageBytes: number): InferError | undefined {
   const match = TOO_LARGE.exec(details);
   if (match === null) return undefined;
-  const got = Number(match[1] ?? 0);
   const limit = Number(match[2] ?? match[3]);
-  if (got !== sentBytes && limit === maxMessageBytes)
-    return answerTooLarge(maxMessageBytes, got === 0 ? "more" : `${got}`);
+  if (limit === maxMessageBytes && !details.startsWith("SERVER:")) {
+    return answerTooLarge(maxMessageBytes, match[1] ?? "more when unpacked");
+  }
   return new InferError("too-large", `the backend takes messages of at most ${limit} bytes`);
 }
 
