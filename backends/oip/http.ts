@@ -42,12 +42,13 @@ export function openOipHttp(door: Door, dialect: OipDialect | "auto"): Connectio
 
 async function askHealth(link: OipHttpLink, signal: AbortSignal): Promise<string> {
   const ready = await askReady(link, signal);
-  // Triton says with 400, and Open Model Server with `{}`, how it is: the status tells it
-  if (ready.status === 400 || (link.quirks.describes && decodeHealth(bodyOf(ready)) === false)) throw notReady();
-  if (!link.quirks.describes) {
-    bodyOf(ready);
-    return "torchserve";
+  const { quirks } = link;
+  if (ready.status === 401 || ready.status === 403) throw oipHttpFault(ready);
+  if (ready.status !== 200) {
+    throw new InferError("unavailable", `expected status 200 of ${quirks.ready}, got ${ready.status}`);
   }
+  if (!quirks.describes) return "torchserve";
+  if (decodeHealth(ready.body) === false) throw new InferError("unavailable", "the server says that it is not ready");
   const { name, version, extensions } = decodeServerMetadata(bodyOf(await link.get("/v2", { signal })));
   if (link.dialect === "auto") {
     const known = dialectOf(name);
@@ -63,8 +64,6 @@ async function askReady(link: OipHttpLink, signal: AbortSignal): Promise<HttpAns
   link.quirks = OIP_QUIRKS[link.quirks.describes ? "torchserve" : "plain"];
   return link.get(link.quirks.ready, { signal });
 }
-
-const notReady = () => new InferError("unavailable", "the server says that it is not ready");
 
 function dialectOf(name: string): OipDialect {
   const said = name.toLowerCase();
