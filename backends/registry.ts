@@ -12,4 +12,4 @@ import { triton } from "./triton.ts";
 export const backendKinds: readonly BackendKind[] = [onnx as BackendKind, triton, oip, torchserve, kserveV1, tfServing];
 
 /** Words that the config language has and this release does not: refused with "not yet". */
-export const plannedBackendKinds: readonly string[] = ["tf-serving", "bentoml", "litserve", "sagemaker", "http"];
+export const plannedBackendKinds: readonly string[] = ["bentoml", "litserve", "sagemaker", "http"];
