@@ -1,6 +1,7 @@
 // Tables of comma-separated values, as SageMaker's containers take and give them, to and from tensors. Source: RFC 4180.
 
-import { invalid } from "../core/error.ts";
+import { isUtf8 } from "node:buffer";
+import { InferError, invalid } from "../core/error.ts";
 import { bytesElements, type Tensor } from "../core/tensor.ts";
 import { type RowSpec, readValue } from "./json-rows.ts";
 import { writeValue } from "./json-rows-write.ts";
@@ -47,8 +48,10 @@ function* numbersOf(tensor: Tensor, options: SliceOptions): Sliced<string> {
 }
 
 function cellOf(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new InferError("unsupported", "a text that is not UTF-8 cannot stand in a table");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // an empty cell alone would be a blank line, which is none
+  return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** What is known of a table before it is read. */

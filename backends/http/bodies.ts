@@ -82,8 +82,8 @@ function isText(known: KnownAnswer): known is { readonly outputs: readonly [RowS
   return second === undefined && first?.datatype === "BYTES" && first.shape?.length === 0;
 }
 
-// One output, declared as BYTES of shape [1]: the body itself, whatever it is.
-function isOpaque({ outputs }: KnownAnswer): boolean {
+/** One output, declared as BYTES of shape [1]: the body itself, whatever it is. */
+export function isOpaque({ outputs }: KnownAnswer): boolean {
   const [first, second] = outputs ?? [];
   if (first === undefined || second !== undefined) return false;
   return first.datatype === "BYTES" && first.shape?.length === 1 && first.shape[0] === 1;

@@ -26,7 +26,7 @@ import {
   readSliced,
   SMALL_BYTES,
 } from "../http/answers.ts";
-import { knownAnswer, type Reading } from "../http/bodies.ts";
+import { isOpaque, knownAnswer, type Reading } from "../http/bodies.ts";
 import { select } from "../http/expression.ts";
 import type { Format } from "./words.ts";
 
@@ -100,6 +100,7 @@ export async function readBody(
   const specs = known.outputs === undefined ? {} : { specs: known.outputs };
   const how = { bytes: body.byteLength, signal: reading.signal };
   const type = mediaType(contentType);
+  if (isOpaque(known)) return [opaqueTensor(bareName, body, { contentType })];
   if (isJson(contentType)) return readSliced(reading.door, readDocument(body, known.outputs), how);
   if (type === CSV_TYPE && known.outputs !== undefined) {
     return readSliced(reading.door, decodeCsv(body, { bareName, ...specs }), how);
