@@ -12,6 +12,8 @@ export interface Served {
   readonly http: string | undefined;
   readonly admin: string | undefined;
   readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
+  /** Why each model that cannot be asked now cannot, in the gateway's words. */
+  readonly waiting: readonly string[];
   /** Versions that are not ready, with their reasons. */
   readonly notReady: readonly ModelStatus[];
   readonly example: Example | undefined;
@@ -19,7 +21,7 @@ export interface Served {
 
 /** The banner, a line break at the end. */
 export function banner(served: Served, paint: Paint): string {
-  const { http, admin, models, notReady, example } = served;
+  const { http, admin, models, waiting, notReady, example } = served;
   const count = `${models.length} ${models.length === 1 ? "model" : "models"}`;
   const lines = [
     `${paint.bold("Sluice")} ${served.version} serves ${count}${http === undefined ? "" : ` at ${paint.cyan(http)}`}`,
@@ -31,11 +33,11 @@ export function banner(served: Served, paint: Paint): string {
     lines.push(`  ${printable(name).padEnd(width)}  ${paint.dim(`${word} ${versions.map(printable).join(", ")}`)}`);
   }
   if (models.length > 0) lines.push("");
-  for (const { name, version, state, reason } of notReady) {
-    const why = reason === undefined ? "" : `: ${reason}`;
-    lines.push(`  ${paint.yellow(printable(`${name} version ${version} is ${state}${why}`))}`);
-  }
-  if (notReady.length > 0) lines.push("");
+  const troubles = notReady.map(({ name, version, state, reason }) => {
+    return `${name} version ${version} is ${state}${reason === undefined ? "" : `: ${reason}`}`;
+  });
+  for (const trouble of [...waiting, ...troubles]) lines.push(`  ${paint.yellow(printable(trouble))}`);
+  if (waiting.length + troubles.length > 0) lines.push("");
   if (admin !== undefined) lines.push(`  metrics  ${admin}/metrics`, `  health   ${admin}/readyz`);
   lines.push(`  config   ${served.configFile}`);
   if (http !== undefined && example !== undefined) lines.push("", "Try it:", "", curl(http, example));

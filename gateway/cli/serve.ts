@@ -1,6 +1,7 @@
 // `sluice serve`: runs the gateway until it is told to stop.
 
 import { checkListen } from "../../config/check.ts";
+import { targetsOfModel } from "../../config/complete.ts";
 import type { Address, Config } from "../../config/config.ts";
 import { formatAddress, parseAddress } from "../../config/words.ts";
 import { systemClock, tuneHeap } from "../env.ts";
@@ -8,7 +9,7 @@ import { openLog } from "../log.ts";
 import { type Running, serve } from "../main.ts";
 import { serverMetadata } from "../version.ts";
 import { banner, type Served } from "./banner.ts";
-import { type Client, openClient } from "./client.ts";
+import { type Client, type ModelInfo, openClient } from "./client.ts";
 import { requireConfig } from "./config-file.ts";
 import { findExample } from "./example.ts";
 import { CliError, EXIT, type Io } from "./io.ts";
@@ -110,23 +111,35 @@ async function greet(io: Io, running: Running): Promise<undefined> {
 export async function factsOf(running: Running): Promise<Served> {
   const { addresses, config } = running;
   const http = addresses.http === undefined ? undefined : urlOf(addresses.http);
-  const models = http === undefined ? [] : await readyModels(openClient(http));
+  const { models, waiting } = http === undefined ? { models: [], waiting: [] } : await askModels(openClient(http));
+  const there = new Set(config.models?.flatMap((model) => targetsOfModel(model).map((target) => target.model)));
   return {
     version: serverMetadata().version,
     configFile: config.file,
     http,
     admin: addresses.admin === undefined ? undefined : urlOf(addresses.admin),
     models,
-    notReady: running.models().filter(({ state }) => state !== "ready"),
+    waiting,
+    // a server may have many models that nobody named
+    notReady: running
+      .models()
+      .filter(({ name, state }) => state !== "ready" && (config.models === undefined || there.has(name))),
     example: await findExample(config, models),
   };
 }
 
-async function readyModels(client: Client) {
-  const models = (await client.models()).filter(({ ready }) => ready);
-  const known = await Promise.allSettled(models.map(({ name }) => client.metadata(name)));
-  // one that cannot tell its signature now keeps the others from nothing
-  return known.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+async function askModels(
+  client: Client,
+): Promise<{ readonly models: readonly ModelInfo[]; readonly waiting: readonly string[] }> {
+  const known = await client.models();
+  const asked = await Promise.allSettled(known.map(({ name }) => client.metadata(name)));
+  const models = asked.flatMap((one, i) => (one.status === "fulfilled" && known[i]?.ready === true ? [one.value] : []));
+  const waiting = asked.flatMap((one, i) => {
+    const { name = "", ready } = known[i] ?? {};
+    if (one.status === "fulfilled") return ready === true ? [] : [`model "${name}" is not ready`];
+    return [one.reason instanceof Error ? one.reason.message : String(one.reason)];
+  });
+  return { models, waiting };
 }
 
 /** A URL that reaches the address from this machine. */

@@ -16,6 +16,7 @@ const served: Served = {
     { name: "digits", versions: ["1", "2"] },
     { name: "iris", versions: ["1"] },
   ],
+  waiting: [],
   notReady: [],
   example: { model: "iris", body: '{"inputs":[]}' },
 };
@@ -38,6 +39,8 @@ curl -s http://127.0.0.1:8000/v2/models/iris/infer -H 'content-type: application
   });
 
   it("says why a version is not ready", () => {
+    const waiting = ['model "lost": backend "gone" has no model "lost" now (503)'];
+    expect(banner({ ...served, waiting }, plain)).toContain(`\n  ${waiting[0]}\n`);
     const notReady = [{ name: "iris", version: "2", state: "unavailable", reason: "truncated" }] as const;
     expect(banner({ ...served, notReady }, plain)).toContain("\n  iris version 2 is unavailable: truncated\n");
   });
