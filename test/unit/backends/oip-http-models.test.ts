@@ -164,6 +164,11 @@ describe("a signature", () => {
     expect([told.version, told.batchDim, told.stateful, told.decoupled]).toEqual(["9", undefined, false, undefined]);
     const kept = open("triton", { "GET /v2/models/m": METADATA, "GET /v2/models/m/config": restricted });
     expect((await kept.connection.metadata({ name: "m" }, NEVER)).batchDim).toBe(0);
+    const fixed = { ...METADATA, outputs: [{ name: "y", datatype: "FP32", shape: [2] }] };
+    for (const told of [{ ...METADATA, inputs: [] }, fixed]) {
+      const { connection } = open("kserve", { "GET /v2/models/m": told });
+      expect((await connection.metadata({ name: "m" }, NEVER)).batchDim).toBeUndefined();
+    }
   });
 
   it("that cannot be read is the backend's fault", async () => {

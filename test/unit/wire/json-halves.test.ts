@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { InferRequest } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
-import { decodeResponse, encodeRequest, JSON_FORM } from "../../../wire/oip-binary.ts";
+import { decodeRequest, decodeResponse, encodeRequest, JSON_FORM } from "../../../wire/oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS as limits } from "../../../wire/oip-json.ts";
 import { runNow } from "../../../wire/sliced.ts";
 
@@ -69,5 +69,11 @@ describe("empty data beside the size of a blob", () => {
     expect(Buffer.from(decode(answer("[]")).outputs[0]?.data ?? []).toString()).toBe("xy");
     expect(Buffer.from(decode(answer("[ ]")).outputs[0]?.data ?? []).toString()).toBe("xy");
     expect(() => decode(answer("[1,2]"))).toThrow("expected either data or binary_data_size, got both");
+  });
+
+  it("is refused in a request, as data is", () => {
+    const body = Buffer.from(answer("[]").toString().replace("outputs", "inputs"));
+    const read = () => runNow(decodeRequest(body, { limits, headerLength: body.byteLength - 2 }));
+    expect(read).toThrow("expected either data or binary_data_size, got both");
   });
 });
