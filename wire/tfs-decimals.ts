@@ -27,7 +27,7 @@ function significant(value: number, digits: number): string {
   return sign + withoutZeros(`${figures.slice(0, exponent + 1)}.${figures.slice(exponent + 1)}`);
 }
 
-const withoutZeros = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+const withoutZeros = (text: string) => (text.includes(".") ? text.replace(/\.?0*$/, "") : text);
 
 // JavaScript rounds a tie up, C to the even digit. A tie ends in a 5 within the digits that are looked at, then zeros.
 function halfEven(value: number, digits: number): string {
