@@ -54,14 +54,21 @@ export interface Catalog {
   onChange(listener: () => void): () => void;
 }
 
-/** Orders versions: numbers by value, then everything else by its text. */
+/** Orders versions: numbers, and numbers with dots such as 1.10, by value, then everything else by its text. */
 export function compareVersions(a: string, b: string): number {
-  const numeric = /^\d+$/;
-  if (numeric.test(a) && numeric.test(b)) {
-    const [x, y] = [BigInt(a), BigInt(b)];
-    return x < y ? -1 : x > y ? 1 : 0;
-  }
-  if (numeric.test(a)) return -1;
-  if (numeric.test(b)) return 1;
+  const [isA, isB] = [NUMBERS.test(a), NUMBERS.test(b)];
+  if (isA && isB) return compareNumbers(a.split("."), b.split("."));
+  if (isA !== isB) return isA ? -1 : 1;
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const NUMBERS = /^\d+(\.\d+)*$/;
+
+// 1 comes before 1.0
+function compareNumbers(a: readonly string[], b: readonly string[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i += 1) {
+    const [x, y] = [BigInt(a[i] as string), BigInt(b[i] as string)];
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return a.length - b.length;
 }

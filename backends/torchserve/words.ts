@@ -1,7 +1,13 @@
 // The words of the config that the kind `torchserve` has.
 
 import { z } from "zod";
+import { show } from "../../core/words.ts";
 import { FORMATS } from "../../wire/torchserve.ts";
+
+const isUrl = (text: string): boolean => /^https?:/.test(text) && URL.canParse(text);
+
+const wrongPort = ({ input }: { readonly input?: unknown }): string =>
+  `expected a port such as 8081, or a URL such as http://torchserve:8081, got ${show(input)}`;
 
 /** The words beside those that all kinds share. */
 export const torchServeWords = {
@@ -10,9 +16,7 @@ export const torchServeWords = {
     .default("http")
     .describe("How predictions are asked for: http (port 8080 there), or grpc (port 7070 there)."),
   management: z
-    .union([z.int().min(1).max(65_535), z.url({ protocol: /^https?$/ })], {
-      error: "expected a port such as 8081, or a URL such as http://torchserve:8081",
-    })
+    .union([z.int().min(1).max(65_535), z.string().refine(isUrl, { error: wrongPort })], { error: wrongPort })
     .optional()
     .describe("The management port of each server, or its URL: tells models, versions and whether workers are ready."),
   token: z.string().min(1).optional().describe("The inference key of the servers' token authorization."),
