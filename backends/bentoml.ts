@@ -63,7 +63,7 @@ function connect(given: Words, door: Door): Connection {
     health: (signal) => health(server, signal),
     models: (wanted, signal) => models(server, wanted, signal),
     metadata: (model, signal) => metadata(server, model, signal),
-    close: () => Promise.resolve(),
+    close: () => server.client.close(),
   };
 }
 

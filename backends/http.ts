@@ -72,7 +72,7 @@ function connect(given: Words, door: Door): Connection {
       Promise.reject(
         new InferError("unsupported", `model "${model.name}": a plain HTTP service cannot tell its signature`),
       ),
-    close: () => Promise.resolve(),
+    close: () => client.close(),
   };
 }
 
@@ -97,7 +97,7 @@ async function infer(server: Server, request: InferRequest, call: Call): Promise
   const body = await writeBody(template, request, { door, signal: call.signal });
   const ask: HttpAsk = {
     method: template.method ?? "POST",
-    path: pathOf(template.path ?? "/predict", request) + (body.query ?? ""),
+    path: withQuery(pathOf(template.path ?? "/predict", request), body.query),
     headers: { ...door.headers(call), ...lowered(template.send), ...body.headers },
     ...(body.parts === undefined ? {} : { body: body.parts }),
   };
@@ -120,6 +120,11 @@ function pathOf(path: string, request: InferRequest): string {
   return path.replace(/\{(model|version)\}/g, (_, of: string) =>
     encodeURIComponent(of === "model" ? request.model.name : versionOf(request)),
   );
+}
+
+function withQuery(path: string, query: string | undefined): string {
+  if (query === undefined) return path;
+  return `${path}${path.includes("?") ? "&" : "?"}${query}`;
 }
 
 function lowered(headers: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
@@ -145,7 +150,7 @@ async function writeBody(template: TemplateWords, request: InferRequest, doing: 
   if (form !== undefined) {
     checkInputs(Object.values(form), request);
     const text = await doing.door.run(fillForm(form, request), how);
-    if (template.method === "GET") return { query: `?${text}`, headers: {} };
+    if (template.method === "GET") return { query: text, headers: {} };
     return { parts: [Buffer.from(text)], headers: { "content-type": "application/x-www-form-urlencoded" } };
   }
   checkInputs([json], request);

@@ -75,7 +75,7 @@ function connect(given: Words, door: Door): Connection {
     models: (wanted, signal) => models(server, wanted, signal),
     metadata: (model) =>
       Promise.reject(new InferError("unsupported", `model "${model.name}": LitServe cannot tell its signature`)),
-    close: () => Promise.resolve(),
+    close: () => server.client.close(),
   };
 }
 

@@ -32,7 +32,7 @@ export function connectContainer(words: SageMakerWords, door: Door): Connection 
     metadata: (model) =>
       Promise.reject(new InferError("unsupported", `model "${model.name}": a container cannot tell its signature`)),
     ...(words.multiModel ? { control: controlOf(container) } : {}),
-    close: () => Promise.resolve(),
+    close: () => container.client.close(),
   };
 }
 

@@ -39,7 +39,7 @@ export function connectRuntime(words: SageMakerWords, door: Door): Connection {
     models: (wanted) => Promise.resolve(readyModels(words.models, wanted)),
     metadata: (model) =>
       Promise.reject(new InferError("unsupported", `model "${model.name}": SageMaker cannot tell its signature`)),
-    close: () => Promise.resolve(),
+    close: () => client.close(),
   };
 }
 
