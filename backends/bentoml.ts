@@ -8,7 +8,7 @@ import { InferError } from "../core/error.ts";
 import type { ModelMetadata, ModelStatus } from "../core/model.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import { mediaType } from "../wire/opaque.ts";
-import { type Api, readSchema } from "./bentoml/schema.ts";
+import { type Api, readSchema, type ServiceSchema } from "./bentoml/schema.ts";
 import type { Connection, Door, HttpAnswer, HttpAsk, HttpClient } from "./connection.ts";
 import { externalKind } from "./external.ts";
 import { answeredBy, checkTask, isJson, readAnswer, readSliced } from "./http/answers.ts";
@@ -53,11 +53,11 @@ interface Server {
   readonly door: Door;
   readonly client: HttpClient;
   /** As the last look at the schema told. */
-  apis: ReadonlyMap<string, Api> | undefined;
+  schema: ServiceSchema | undefined;
 }
 
 function connect(given: Words, door: Door): Connection {
-  const server: Server = { words: given, door, client: door.http(), apis: undefined };
+  const server: Server = { words: given, door, client: door.http(), schema: undefined };
   return {
     infer: (request, call) => infer(server, request, call),
     health: (signal) => health(server, signal),
@@ -72,7 +72,8 @@ async function health(server: Server, signal: AbortSignal): Promise<string> {
   if (ready.status !== 200) {
     throw new InferError("unavailable", `expected status 200 from /readyz, got ${ready.status}`);
   }
-  return `${ready.headers.get("server") ?? "bentoml"} schema ${await readApis(server, signal)}`;
+  const digest = await readApis(server, signal);
+  return `bentoml ${server.schema?.name ?? ""} ${digest}`;
 }
 
 function get({ client, door }: Server, path: string, signal: AbortSignal): Promise<HttpAnswer> {
@@ -82,13 +83,13 @@ function get({ client, door }: Server, path: string, signal: AbortSignal): Promi
 // Reads the schema anew and gives its digest, so that a new deployment at the same address is noticed.
 async function readApis(server: Server, signal: AbortSignal): Promise<string> {
   const answer = await get(server, "/schema.json", signal);
-  server.apis = answer.status === 200 ? readSchema(answer.body) : undefined;
+  server.schema = answer.status === 200 ? readSchema(answer.body) : undefined;
   return createHash("sha256").update(answer.body).digest("hex").slice(0, 12);
 }
 
 async function apisOf(server: Server, signal: AbortSignal): Promise<ReadonlyMap<string, Api> | undefined> {
-  if (server.apis === undefined) await readApis(server, signal);
-  return server.apis;
+  if (server.schema === undefined) await readApis(server, signal);
+  return server.schema?.apis;
 }
 
 async function models(server: Server, wanted: readonly string[], signal: AbortSignal): Promise<readonly ModelStatus[]> {
@@ -121,7 +122,7 @@ async function infer(server: Server, request: InferRequest, call: Call): Promise
   checkTask(request);
   const { door, client } = server;
   const { signal } = call;
-  const api = server.apis?.get(request.model.name);
+  const api = server.schema?.apis.get(request.model.name);
   const isBare = api?.isBare === true;
   const { parts, headers } = await writeInputs(request, {
     door,

@@ -74,12 +74,19 @@ export interface Api {
 /** The name of an input whose API takes a bare value. */
 const BARE_INPUT = "input";
 
-/** The APIs of a service that can be called in one go, by name: a task's are queued, and left out. */
-export function readSchema(body: Uint8Array): ReadonlyMap<string, Api> | undefined {
+/** A service as its schema tells it. */
+export interface ServiceSchema {
+  readonly name: string;
+  /** The APIs that can be called in one go, by name: a task's are queued, and left out. */
+  readonly apis: ReadonlyMap<string, Api>;
+}
+
+/** The service behind a schema; undefined for another document. */
+export function readSchema(body: Uint8Array): ServiceSchema | undefined {
   const read = documentShape.safeParse(parseDocument(body));
   if (!read.success) return undefined;
   const apis = read.data.routes.filter(({ is_task }) => !is_task).map(readApi);
-  return new Map(apis.map((api) => [api.name, api]));
+  return { name: read.data.name, apis: new Map(apis.map((api) => [api.name, api])) };
 }
 
 function readApi({ name, route, input, output, batchable }: z.output<typeof routeShape>): Api {

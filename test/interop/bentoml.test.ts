@@ -17,7 +17,7 @@ realServer("bentoml", startBentoMl, (server) => {
   let connection: Connection;
   beforeAll(async () => {
     connection = connectLive(tested, server().http, { signatures: { digits: DIGITS, digits_v1: DIGITS } });
-    expect(await connection.health(NEVER)).toMatch(/^BentoML Service\/sluice_demo schema [0-9a-f]{12}$/);
+    expect(await connection.health(NEVER)).toMatch(/^bentoml sluice_demo [0-9a-f]{12}$/);
   });
   afterAll(() => connection.close());
 

@@ -22,11 +22,7 @@ const SCHEMA = readFileSync(new URL("schema.json", import.meta.url), "utf8");
 const x = numbers("x", "FP32", [1, 3], [1, 2, 3.5]);
 
 const server =
-  (
-    play: Play,
-    ready: ReturnType<Play> = { headers: { server: "BentoML Service/Echo" }, body: "\n" },
-    schema = SCHEMA,
-  ): Play =>
+  (play: Play, ready: ReturnType<Play> = { headers: {}, body: "\n" }, schema = SCHEMA): Play =>
   (asked) => {
     if (asked.path === "/readyz") return ready;
     return asked.path === "/schema.json" ? { body: schema } : play(asked);
@@ -112,6 +108,7 @@ describe("BentoML's schema", () => {
     const door = kindDoor((asked) => server(() => ({}), undefined, schema)(asked));
     const connection = connectKind(tested, {}, door);
     const before = await connection.health(signal);
+    expect(before).toMatch(/^bentoml Echo [0-9a-f]{12}$/);
     expect(await connection.health(signal)).toBe(before);
     schema = SCHEMA.replace("float32", "float64");
     expect(await connection.health(signal)).not.toBe(before);
