@@ -1,5 +1,7 @@
 // Clients under test, with short timeouts, and what they wait for.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { HttpAsk, HttpClient } from "../../backends/connection.ts";
 import { type HttpClientOptions, openHttpClient } from "../../backends/http-client.ts";
 import { InferError } from "../../core/error.ts";
@@ -61,6 +63,27 @@ export function countedSignal(): {
       return listeners.size;
     },
   };
+}
+
+/** The signal of a call after the call and a collection of garbage: gone, unless somebody holds on to it. */
+export async function forgotten(
+  work: (caller: { readonly signal: AbortSignal }) => Promise<void>,
+): Promise<WeakRef<AbortSignal>> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const once = async () => {
+    const caller = patient();
+    await work(caller);
+    return new WeakRef(caller.signal);
+  };
+  const signal = await once();
+  // what a connection did last it forgets with the next call
+  await work(patient());
+  for (let turn = 0; turn < 10 && signal.deref() !== undefined; turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    collect();
+  }
+  return signal;
 }
 
 /** Waits for the loop to turn until it is so; fails by name after five seconds. */

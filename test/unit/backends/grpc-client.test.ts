@@ -5,7 +5,7 @@ import type { GrpcClient } from "../../../backends/connection.ts";
 import { InferError } from "../../../core/error.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
 import { makeCerts } from "../../support/upstream-certs.ts";
-import { countedSignal, faultOf, patient, untilSo } from "../../support/upstream-client.ts";
+import { countedSignal, faultOf, forgotten, patient, untilSo } from "../../support/upstream-client.ts";
 import { EXCHANGE, type GrpcHandlers, grpcUpstream, testGrpcClient, UNARY } from "../../support/upstream-grpc.ts";
 import { testProxy } from "../../support/upstream-proxy.ts";
 
@@ -305,9 +305,13 @@ describe("a gRPC connection", () => {
     const client = testGrpcClient(new URL(`http://127.0.0.1:${port}`), { env, connectTimeoutMs: 2_000 });
     closing.push(() => client.close());
     const asked = faultOf(client.unary(UNARY, HELLO, patient()));
+    const exchange = client.exchange(EXCHANGE, patient());
+    const sending = exchange.send(HELLO);
     env.clock.advance(1_999);
+    expect(env.clock.pending).toBe(2);
     env.clock.advance(1);
     const fault = await asked;
+    await sending;
     expect([fault.code, fault.message]).toEqual([
       "unavailable",
       "no connection to the backend within the connect timeout",
@@ -324,6 +328,8 @@ describe("a gRPC connection", () => {
     const fault = await faultOf(client.unary(UNARY, HELLO, patient()));
     expect([fault.code, fault.retryable]).toEqual(["unavailable", "elsewhere"]);
     expect(fault.message).not.toMatch(/127|\d{4}/);
+    // long enough for an attempt to connect to have failed
+    await new Promise((resolve) => setTimeout(resolve, 150));
     const again = await grpcUpstream({}, { port: Number(first.url.port) });
     closing.push(() => again.close());
     const since = performance.now();
@@ -357,6 +363,12 @@ describe("a gRPC connection", () => {
     );
     expect(`${await client.unary(UNARY, HELLO, patient())}`).toBe("hello");
     expect(proxy.asked).toEqual([`CONNECT ${server.url.host}`]);
+  });
+
+  it("forgets its calls", async () => {
+    const client = await opened({});
+    const signal = await forgotten(async (caller) => void (await client.unary(UNARY, HELLO, caller)));
+    expect(signal.deref()).toBeUndefined();
   });
 
   it("that is closed ends what is in flight and takes no more", async () => {

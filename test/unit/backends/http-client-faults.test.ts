@@ -148,7 +148,7 @@ describe("an answer that is no HTTP", () => {
 });
 
 describe("a wait that is too long", () => {
-  // undici's timers take up to a second: the three run at once
+  // undici's timers take up to a second: they run at once
   it("ends with what was waited for: the connection, TLS counted in, the headers, the rest of the body", async () => {
     const mute = createServer(() => {});
     await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
@@ -156,11 +156,22 @@ describe("a wait that is too long", () => {
     const { port } = mute.address() as { port: number };
     const half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
     const tls = testClient({ url: new URL(`https://127.0.0.1:${port}`) }, { timeouts: { ...TIMEOUTS, connectMs: 40 } });
-    const [connect, headers, body] = await Promise.all([
+    const late = await rawUpstream(({ nth, socket }) => void (nth === 1 && socket.write(okAnswer(""))));
+    const kept = testClient(late, { connections: 1, timeouts: { ...TIMEOUTS, headersMs: 40 } });
+    closing.push(
+      () => late.close(),
+      () => kept.close(),
+    );
+    await kept.ask(GET, patient());
+    const [connect, headers, body, second] = await Promise.all([
       faultOf(tls.ask(GET, patient())),
       askedOf(() => {}, { timeouts: { ...TIMEOUTS, headersMs: 40 } }),
       askedOf(({ socket }) => void socket.write(half), { timeouts: { ...TIMEOUTS, bodyMs: 40 } }),
+      faultOf(kept.ask(GET, patient())),
     ]);
+    // a late answer is no broken connection: nothing is sent twice
+    expectFault(second, BAD, "the backend sent no answer within the headers timeout");
+    expect(late.requests).toHaveLength(2);
     expectFault(connect, UNAVAILABLE, "no connection to the backend within the connect timeout");
     expectFault(headers, BAD, "the backend sent no answer within the headers timeout");
     expectFault(body, BAD, /stopped in the middle of its answer/);

@@ -150,6 +150,13 @@ describe("a streamed answer", () => {
     expect(caller.count).toBe(0);
   });
 
+  it("begins with the head that counts, not with an interim one", async () => {
+    const early = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
+    const { client } = await opened(({ socket }) => void socket.write(`${early}${okAnswer("ok")}`));
+    const answer = await client.stream(GET, patient());
+    expect([answer.status, await textOf(answer.parts)]).toEqual([200, "ok"]);
+  });
+
   it("fails before its head like any other", async () => {
     const { client } = await opened(({ socket }) => void socket.resetAndDestroy());
     expect((await faultOf(client.stream(GET, patient()))).code).toBe("unavailable");

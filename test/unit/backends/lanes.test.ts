@@ -86,6 +86,15 @@ describe("lanes", () => {
     expect(got.at(-1)).toBe("i: lane 1");
   });
 
+  it("that nobody uses come before those that are shared", () => {
+    const lanes = opened({ each: 2 });
+    const { got, take } = taker(lanes);
+    for (const who of ["a", "b", "c", "d"]) take(who);
+    for (const lane of ["lane 2", "lane 2", "lane 1"]) lanes.give(lane);
+    take("e");
+    expect(got.at(-1)).toBe("e: lane 2");
+  });
+
   it("leave nobody's turn out when what cannot be opened is asked for", () => {
     const lanes = opened({
       open: () => {
