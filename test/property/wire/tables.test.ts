@@ -89,6 +89,18 @@ describe("a table", () => {
     expect(() => runNow(decodeCsv(Buffer.from(body), { bareName: "y" }))).toThrow(message);
   });
 
+  it("with one digit wrong is told apart", () => {
+    const given: Tensor = {
+      name: "y",
+      datatype: "INT64",
+      shape: [1, 1],
+      data: new Uint8Array(BigInt64Array.of(2n ** 62n).buffer),
+    };
+    const body = Buffer.concat(runNow(encodeCsv([given])));
+    body[18] = body[18] === 0x30 ? 0x31 : 0x30;
+    expect(runNow(decodeCsv(body, { specs: specs([given]), bareName: "y" })).map(plain)).not.toEqual([plain(given)]);
+  });
+
   it("keeps empty texts and quotes what needs it", () => {
     const data = joinBytesElements(["", 'a"b', "c,d", "e\n"].map((text) => Buffer.from(text)));
     const given: Tensor = { name: "y", datatype: "BYTES", shape: [4, 1], data };
