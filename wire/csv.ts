@@ -2,11 +2,12 @@
 
 import { isUtf8 } from "node:buffer";
 import { InferError, invalid } from "../core/error.ts";
-import { bytesElements, type Tensor } from "../core/tensor.ts";
+import { bytesElements, elementCount, type Tensor } from "../core/tensor.ts";
 import { type RowSpec, readValue } from "./json-rows.ts";
 import { writeValue } from "./json-rows-write.ts";
 import { openScanner } from "./json-scan.ts";
 import { finishWriter, openWriter, put } from "./json-write.ts";
+import { hasRowLines, ROW_BYTES, writeRowLines } from "./row-lines.ts";
 import { isDue, openPace, type Sliced, type SliceOptions } from "./sliced.ts";
 import { splitRows } from "./split-rows.ts";
 import { findInvalidUtf8 } from "./utf8.ts";
@@ -21,6 +22,12 @@ export const CSV_TYPE = "text/csv";
  * @throws InferError unsupported for tensors without equal first dimensions, FP16 and BF16
  */
 export function* encodeCsv(tensors: readonly Tensor[], options: SliceOptions = {}): Sliced<readonly Uint8Array[]> {
+  const [first, second] = tensors;
+  if (first !== undefined && second === undefined && hasRowLines(first)) {
+    const rows = first.shape[0] as number;
+    const table = { ...first, shape: [rows, elementCount(first.shape) / rows] };
+    return yield* writeRowLines(table, { brackets: false }, options);
+  }
   const w = openWriter();
   const pace = openPace(options);
   for (const row of splitRows(tensors)) {
@@ -30,7 +37,7 @@ export function* encodeCsv(tensors: readonly Tensor[], options: SliceOptions = {
       put(w, before);
       if (tensor.datatype === "BYTES") put(w, [...bytesElements(tensor.data)].map(cellOf).join(","));
       else put(w, yield* numbersOf(tensor, options));
-      if (isDue(pace, w.length + w.at - from)) yield;
+      if (isDue(pace, w.length + w.at - from + ROW_BYTES)) yield;
       before = ",";
     }
     put(w, "\n");
@@ -125,7 +132,7 @@ function* tableTensor(
     const cells = row.slice(from, to).map((cell) => (isText ? JSON.stringify(cell) : numberOf(cell)));
     const line = isFlat ? cells.join(",") : `[${cells.join(",")}]`;
     put(w, i === 0 ? line : `,${line}`);
-    if (isDue(pace, line.length * 4)) yield;
+    if (isDue(pace, line.length * 8 + ROW_BYTES / 4)) yield;
   }
   put(w, "]");
   const s = openScanner(Buffer.concat(finishWriter(w).parts), { ...options, maxNesting: 8 });
@@ -191,7 +198,7 @@ function* readCells(text: string, options: SliceOptions): Sliced<readonly (reado
       throw invalid(`row ${rows.length}: expected ${first.length} cells, got ${row.length}`);
     }
     rows.push(row);
-    if (isDue(pace, (at - from) * 4)) yield;
+    if (isDue(pace, (at - from) * 8 + ROW_BYTES / 4)) yield;
   }
   return rows;
 }

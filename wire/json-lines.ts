@@ -7,6 +7,7 @@ import { writeColumns } from "./json-rows-write.ts";
 import { skipSpace, syntaxError } from "./json-scan.ts";
 import { openJson } from "./json-tree.ts";
 import { finishWriter, openWriter, put } from "./json-write.ts";
+import { hasRowLines, ROW_BYTES, writeRowLines } from "./row-lines.ts";
 import { isDue, openPace, type Sliced, type SliceOptions } from "./sliced.ts";
 import { splitRows } from "./split-rows.ts";
 
@@ -23,12 +24,16 @@ export function* encodeJsonLines(
   form: "bare" | "named",
   options: SliceOptions = {},
 ): Sliced<readonly Uint8Array[]> {
+  const [first] = tensors;
+  if (form === "bare" && first !== undefined && hasRowLines(first)) {
+    return yield* writeRowLines(first, { brackets: true, floats: "fraction" }, options);
+  }
   const w = openWriter();
   const pace = openPace(options);
   for (const row of splitRows(tensors)) {
     yield* writeColumns(w, row, { word: "input", pace, form, floats: "fraction" });
     put(w, "\n");
-    if (isDue(pace, 1)) yield;
+    if (isDue(pace, ROW_BYTES * row.length)) yield;
   }
   return finishWriter(w).parts;
 }
