@@ -345,9 +345,9 @@ describe("a connection that was used before and breaks before any byte", () => {
       else socket.write(okAnswer(""));
     });
     const asking = client(server, { connections: 1, pipelining: 2 });
-    await asking.ask({ ...POST, idempotent: true }, patient());
-    const odd = faultOf(asking.ask({ ...POST, path: "/odd", idempotent: true }, patient()));
-    const other = asking.ask({ ...POST, path: "/other", idempotent: true }, patient());
+    await asking.ask(POST, patient());
+    const odd = faultOf(asking.ask({ ...POST, path: "/odd" }, patient()));
+    const other = asking.ask({ ...POST, path: "/other" }, patient());
     expect([(await odd).code, (await other).status]).toEqual(["unavailable", 200]);
     expect(server.requests.filter(({ line }) => line.includes("/odd"))).toHaveLength(2);
   });
