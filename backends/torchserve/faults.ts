@@ -19,9 +19,6 @@ export function httpFault(answer: HttpAnswer): InferError {
  * that no handler and no server of it gave. Sources: protocols.md 9.5 and 16.5, and TorchServe 0.12's own answers.
  */
 export function grpcFault({ code, details }: GrpcStatus): InferError | undefined {
-  if (/exceeds maximum size/i.test(details)) {
-    return new InferError("too-large", "the request is larger than the backend takes");
-  }
   const match = /^(.*)\n(?:[\w.]+\.)?(\w+Exception)(?:\.\(\))?\s*$/s.exec(details);
   if (match === null) return undefined;
   const [, message = "", type = ""] = match;
@@ -105,3 +102,18 @@ function handlerFault({ message, status }: Exception): InferError {
 }
 
 const elsewhere = (cause: string): ErrorDetails => ({ origin: "backend", retryable: "elsewhere", cause });
+
+/** The largest message that TorchServe takes unless its `max_request_size` says otherwise. Source: its ConfigManager.java. */
+const USUAL_MAX_BYTES = 6_553_500;
+
+/** What a broken call was: TorchServe resets the stream of a message that it does not take, without a word. */
+export function orTooLarge(error: unknown, sentBytes: number): unknown {
+  const isReset =
+    error instanceof InferError && error.code === "unavailable" && /status 1: Call cancelled/.test(String(error.cause));
+  if (!isReset || sentBytes <= USUAL_MAX_BYTES) return error;
+  return new InferError(
+    "too-large",
+    `the backend broke off a request of ${sentBytes} bytes: TorchServe takes ${USUAL_MAX_BYTES} unless it is told otherwise`,
+    { cause: error },
+  );
+}

@@ -10,6 +10,7 @@ import { decodeHealth } from "../../wire/torchserve-documents.ts";
 import { healthResponse, predictionResponse, predictionsRequest, SERVICE } from "../../wire/torchserve-proto.ts";
 import type { GrpcAsk, GrpcClient } from "../connection.ts";
 import { answerFault, chooseOutputs, inputBytes, SMALL_BYTES } from "../http/answers.ts";
+import { orTooLarge } from "./faults.ts";
 import { type Asked, type Plan, planOf, readBody, writeBody } from "./plan.ts";
 import { bearer } from "./words.ts";
 
@@ -33,7 +34,9 @@ export async function inferGrpc(asked: GrpcAsked, request: InferRequest, call: C
     input: await inputOf(asked, plan),
   });
   if (request.stream) return { kind: "stream", parts: readParts(asked, plan, message) };
-  const answer = await client.unary(askOf(asked, "Predictions", call), message, call);
+  const answer = await client.unary(askOf(asked, "Predictions", call), message, call).catch((error: unknown) => {
+    throw orTooLarge(error, message.byteLength);
+  });
   const outputs = await readBody(asked, plan, { body: predictionIn(answer), contentType: undefined });
   const chosen = plan.form === "opaque" ? outputs : chooseOutputs(request, outputs);
   return { kind: "whole", model: plan.model, outputs: chosen, parameters: NO_PARAMETERS };
@@ -76,6 +79,8 @@ async function* readParts(asked: GrpcAsked, plan: Plan, message: Uint8Array): As
       const outputs = [opaqueTensor(name, predictionIn(part), { contentType: UNKNOWN_TYPE })];
       yield { kind: "whole", model, outputs, parameters: NO_PARAMETERS };
     }
+  } catch (error) {
+    throw orTooLarge(error, message.byteLength);
   } finally {
     exchange.cancel();
   }

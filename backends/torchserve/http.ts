@@ -28,7 +28,8 @@ export async function inferHttp(asked: HttpAsked, request: InferRequest, call: C
   const ask: HttpAsk = {
     method: "POST",
     path: pathOf(plan),
-    headers: { ...bearer(words.token), ...door.headers(call), "content-type": contentType },
+    // handlers look it up in this spelling
+    headers: { ...bearer(words.token), ...door.headers(call), "Content-Type": contentType },
     body: parts,
   };
   if (!request.stream) return readWhole(asked, plan, await client.ask(ask, call));

@@ -1,8 +1,8 @@
 // What TorchServe's faults mean, over both of its protocols: bodies and texts are those of TorchServe 0.12, as it was run.
 
 import { describe, expect, it } from "vitest";
-import { grpcFault, httpFault } from "../../../../backends/torchserve/faults.ts";
-import type { InferError } from "../../../../core/error.ts";
+import { grpcFault, httpFault, orTooLarge } from "../../../../backends/torchserve/faults.ts";
+import { InferError } from "../../../../core/error.ts";
 import { outcomeOf } from "../../../../core/outcome.ts";
 import { encodeError } from "../../../../wire/torchserve-documents.ts";
 
@@ -120,7 +120,6 @@ describe("a fault of TorchServe over gRPC", () => {
     [5, "no tea\norg.pytorch.serve.http.InternalServerException", "invalid-argument client no success"],
     [8, "no tea\norg.pytorch.serve.http.InternalServerException", "overloaded backend elsewhere failure"],
     [14, "no tea\norg.pytorch.serve.http.InternalServerException", "unavailable backend elsewhere failure"],
-    [8, "gRPC message exceeds maximum size 6553500: 7000013", "too-large client no success"],
   ])("with code %i and %j is %s", (code, details, wanted) => {
     const fault = grpc(code, details);
     expect(fault === undefined ? "nobody's" : told(fault)).toBe(wanted);
@@ -132,6 +131,16 @@ describe("a fault of TorchServe over gRPC", () => {
     [4, ""],
   ])("of the transport, code %i and %j, is left to the client", (code, details) => {
     expect(grpc(code, details)).toBeUndefined();
+  });
+
+  it("that is a reset for no other reason than a large message is the caller's", () => {
+    const reset = new InferError("unavailable", "the backend broke the connection off", {
+      cause: new Error("gRPC status 1: Call cancelled"),
+    });
+    expect(told(orTooLarge(reset, 7_000_000) as InferError)).toBe("too-large client no success");
+    expect(orTooLarge(reset, 6_553_500)).toBe(reset);
+    const refused = new InferError("unavailable", "no connection to the backend");
+    expect(orTooLarge(refused, 7_000_000)).toBe(refused);
   });
 
   it("tells the handler's words without the class of Java", () => {

@@ -50,7 +50,7 @@ describe("a question to TorchServe", () => {
     expect(asked).toMatchObject({
       method: "POST",
       path: "/predictions/rows",
-      headers: { "content-type": "application/json", traceparent: "00-1-2-01" },
+      headers: { "Content-Type": "application/json", traceparent: "00-1-2-01" },
       body: '{"instances":[[1.5,2.0]]}',
     });
     expect(plain(outputsOf(await reply))).toEqual(plain([y]));
@@ -70,13 +70,13 @@ describe("a question to TorchServe", () => {
 
   it("sends payloads as they are where nothing is said: one as the body, several as a form", async () => {
     const raw = await infer({ body: "abc", headers: { "content-type": "image/x-echo" } }, ask("raw", [jpeg]));
-    expect(raw.asked?.headers["content-type"]).toBe("image/jpeg");
+    expect(raw.asked?.headers["Content-Type"]).toBe("image/jpeg");
     expect(raw.asked?.bytes).toEqual(Buffer.from([0xff, 0xd8]));
     expect(plain(outputsOf(await raw.reply))).toEqual(
       plain([opaqueTensor("body", Buffer.from("abc"), { contentType: "image/x-echo" })]),
     );
     const form = await infer({ body: "{}" }, ask("raw", [jpeg, { ...jpeg, name: "mask" }]));
-    expect(form.asked?.headers["content-type"]).toMatch(/^multipart\/form-data; boundary=[A-Za-z0-9]{32}$/);
+    expect(form.asked?.headers["Content-Type"]).toMatch(/^multipart\/form-data; boundary=[A-Za-z0-9]{32}$/);
     expect(form.asked?.body).toContain('name="mask"');
   });
 
