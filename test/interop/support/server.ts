@@ -35,7 +35,8 @@ const LOG_CHARS = 16_384;
 const POLL_MS = 50;
 
 // Its standard input is a pipe that this process holds: when it closes, by close() or because this process has died,
-// the group is told to end (TERM), and after 8 seconds made to (KILL).
+// the group is told to end (TERM), and after 8 seconds made to (KILL). No start-up files: Node's pipe is a socket, and a bash
+// without a shell above it (SHLVL below 2) takes that for rshd and reads ~/.bashrc, which may put another Python first.
 const SUPERVISE = `
 exec 3<&0
 trap : TERM
@@ -55,10 +56,10 @@ kill -KILL -- -$$
  */
 export async function startServer(plan: ServerPlan): Promise<RunningServer> {
   const startedAt = performance.now();
-  const child = spawn("bash", ["-c", SUPERVISE, "supervise", plan.command, ...plan.args], {
+  const child = spawn("bash", ["--norc", "-c", SUPERVISE, "supervise", plan.command, ...plan.args], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, ...plan.env },
+    env: { ...process.env, BASH_ENV: "", ...plan.env },
     ...(plan.cwd === undefined ? {} : { cwd: plan.cwd }),
   });
   let log = "";

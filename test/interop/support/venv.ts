@@ -74,7 +74,7 @@ done`;
 async function install(name: string, plan: VenvPlan): Promise<string | undefined> {
   await mkdir(FOLDER, { recursive: true });
   const words = plan.packages.flatMap((step, index) => (index === 0 ? step : [";", ...step]));
-  const script = ["bash", "-c", INSTALL, "install", join(FOLDER, name), plan.check, ...words];
+  const script = ["bash", "--norc", "-c", INSTALL, "install", join(FOLDER, name), plan.check, ...words];
   try {
     await run("flock", [join(FOLDER, `.${name}.lock`), ...script], { timeout: plan.timeoutMs ?? 150_000 });
     return undefined;
