@@ -2,12 +2,12 @@
 
 import { InferError, invalid } from "../core/error.ts";
 import type { InferRequest, InferResponse } from "../core/request.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { elementCount, type Tensor } from "../core/tensor.ts";
 import { type RowSpec, readValue } from "./json-rows.ts";
 import { type WriteRows, writeColumns, writeRows, writeValue } from "./json-rows-write.ts";
 import { skipSpace, syntaxError } from "./json-scan.ts";
 import { openJson } from "./json-tree.ts";
-import { finishWriter, openWriter } from "./json-write.ts";
+import { finishWriter, openWriter, put, putString } from "./json-write.ts";
 import {
   decodeRequest as decodeV1,
   encodeRequest as encodeV1,
@@ -17,12 +17,7 @@ import {
   readRowValue,
 } from "./kserve-v1.ts";
 import { boundaryOf, decodeMultipart, encodeMultipart, type FormPart, formType } from "./multipart.ts";
-import {
-  decodeRequest as decodeV2,
-  encodeRequest as encodeV2,
-  encodeResponse as encodeV2Answer,
-  JSON_FORM,
-} from "./oip-binary.ts";
+import { decodeRequest as decodeV2, encodeResponse as encodeV2Answer, JSON_FORM } from "./oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS } from "./oip-json.ts";
 import { contentTypeOf, filenameOf, isOneElement, mediaType, opaqueTensor, payloadOf, UNKNOWN_TYPE } from "./opaque.ts";
 import { openPace, type Sliced, type SliceOptions } from "./sliced.ts";
@@ -71,7 +66,7 @@ export function* encodeRequest(
     case "kserve-v1":
       return json(yield* encodeV1(inputs, {}, options));
     case "kserve-v2":
-      return json(yield* writeV2(request, options));
+      return json(yield* writeV2(inputs, options));
     case "json":
       return json(yield* writeJson(inputs, { word: "input", options }));
     default:
@@ -256,16 +251,27 @@ function* readPart(
 
 const ones = (shape: readonly number[] = []): readonly number[] => shape.map((size) => (size < 0 ? 1 : size));
 
-// The envelope takes the first element of BYTES only.
-function* writeV2(request: InferRequest, options: SliceOptions): Sliced<readonly Uint8Array[]> {
-  for (const input of request.inputs) {
-    if (input.datatype !== "BYTES" || isOneElement(input)) continue;
-    throw new InferError(
-      "unsupported",
-      `input "${input.name}": TorchServe's kserve-v2 envelope takes BYTES of one element, got shape [${input.shape.join(",")}]`,
-    );
+/**
+ * The envelope builds its arrays from the data alone, so floats keep a fraction, and it takes the first element of BYTES
+ * only; it reads no parameters and no requested outputs.
+ */
+function* writeV2(inputs: readonly Tensor[], options: SliceOptions): Sliced<readonly Uint8Array[]> {
+  const w = openWriter();
+  const how: WriteRows = { ...ROWS, bytes: "text", word: "input", form: "bare", pace: openPace(options) };
+  let before = '{"inputs":[';
+  for (const input of inputs) {
+    const { name, datatype, shape } = input;
+    if (datatype === "BYTES" && !isOneElement(input)) {
+      const got = `input "${name}": TorchServe's kserve-v2 envelope takes BYTES of one element, got shape [${shape.join(",")}]`;
+      throw new InferError("unsupported", got);
+    }
+    put(w, `${before}{"name":`);
+    putString(w, name);
+    put(w, `,"shape":[${shape.join(",")}],"datatype":"${datatype}","data":`);
+    yield* writeValue(w, { ...input, shape: [elementCount(shape)] }, how);
+    put(w, "}");
+    before = ",";
   }
-  const { outputs: _, ...rest } = request;
-  return (yield* encodeV2({ ...rest, parameters: new Map() }, { isBinary: () => false, form: JSON_FORM }, options))
-    .parts;
+  put(w, inputs.length === 0 ? '{"inputs":[]}' : "]}");
+  return finishWriter(w).parts;
 }

@@ -32,7 +32,7 @@ describe("a request to TorchServe", () => {
     ["json-instances", '{"instances":[[1.0,2.5]]}'],
     ["json", "[[1.0,2.5]]"],
     ["kserve-v1", '{"instances":[[1.0,2.5]]}'],
-    ["kserve-v2", '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}'],
+    ["kserve-v2", '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.0,2.5]}]}'],
   ])("in %s is JSON", (format, body) => {
     expect(written(format, [x])).toEqual({ body, contentType: "application/json" });
   });
