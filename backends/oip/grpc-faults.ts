@@ -23,7 +23,7 @@ export function oipGrpcFault(status: GrpcStatus): InferError | undefined {
     case ALREADY_EXISTS:
       return new InferError("invalid-argument", text || "the server refuses the request");
     case NOT_FOUND:
-      return new InferError("not-found", text || "the server does not know the model");
+      return unloadedFault(text) ?? new InferError("not-found", text || "the server does not know the model");
     case UNIMPLEMENTED:
       return new InferError("unsupported", text || "the server cannot do this", { origin: "backend" });
     case PERMISSION_DENIED:
@@ -41,6 +41,8 @@ export function oipGrpcFault(status: GrpcStatus): InferError | undefined {
 
 /** What the text of a fault inside a stream, or of a status that says nothing, means. */
 export function oipTextFault(text: string): InferError {
+  const unloaded = unloadedFault(text);
+  if (unloaded !== undefined) return unloaded;
   if (UNKNOWN_MODEL.test(text)) return new InferError("not-found", text);
   if (CALLERS.test(text)) return new InferError("invalid-argument", text);
   const scheduled = scheduledFault(text);
@@ -51,6 +53,11 @@ export function oipTextFault(text: string): InferError {
     "bad-backend",
     text === "" ? "the server failed without a reason" : `the server failed: ${text}`,
   );
+}
+
+/** A model that failed to load, or was unloaded, is not the caller's mistake: another endpoint may have it. */
+export function unloadedFault(text: string): InferError | undefined {
+  return /has no available versions/i.test(text) ? new InferError("unavailable", text) : undefined;
 }
 
 const UNKNOWN = 2;

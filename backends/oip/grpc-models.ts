@@ -74,7 +74,7 @@ async function readModel(link: OipGrpcLink, name: string, signal: AbortSignal): 
 function absent(error: unknown): InferError {
   if (!(error instanceof InferError)) throw error;
   if (error.code === "cancelled" || error.code === "deadline-exceeded") throw error;
-  if (error.code === "unavailable" && !/ready|exist/.test(error.message)) throw error;
+  if (error.code === "unavailable" && !/ready|exist|available versions/.test(error.message)) throw error;
   return error;
 }
 

@@ -5,7 +5,7 @@ import { decodeError } from "../../wire/oip-metadata.ts";
 import type { HttpAnswer } from "../connection.ts";
 import { retryAfter, saidIn } from "../http/faults.ts";
 import { credentialsRefused } from "../http-errors.ts";
-import { oipTextFault, saidBy } from "./grpc-faults.ts";
+import { oipTextFault, saidBy, unloadedFault } from "./grpc-faults.ts";
 
 /**
  * What an answer that is no success means.
@@ -82,6 +82,8 @@ const EXCEPTION = /^[\w.]+(Error|Exception)\b ?:|^[A-Z]\w* : /;
 const DECOUPLED = /decoupled transaction policy/i;
 
 function refusal(text: string): InferError {
+  const unloaded = unloadedFault(text);
+  if (unloaded !== undefined) return unloaded;
   if (UNKNOWN_MODEL.test(text)) return new InferError("not-found", text);
   if (NOT_READY.test(text)) return new InferError("unavailable", text);
   if (UNREADABLE.test(text)) return unreadable(text);
@@ -93,9 +95,9 @@ function unreadable(text: string): InferError {
 }
 
 function notFound(text: string): InferError {
+  const unloaded = unloadedFault(text);
+  if (unloaded !== undefined) return unloaded;
   // the routers of Triton and FastAPI, for a path that they do not have
-  // a model that failed to load, or was unloaded, is not the caller's mistake: another endpoint may have it
-  if (/has no available versions/i.test(text)) return new InferError("unavailable", text);
   const said = text === "" || /^not found$/i.test(text) ? "the server does not have the model or its version" : text;
   return new InferError("not-found", said);
 }

@@ -13,6 +13,9 @@ const TABLE: readonly Row[] = [
   // Triton
   [5, "Request for unknown model: 'nope' is not found", "not-found client no"],
   [5, "Request for unknown model: 'digits' version 9 is not found", "not-found client no"],
+  [5, "Request for unknown model: 'broken' has no available versions", "unavailable backend elsewhere"],
+  [14, "Request for unknown model: 'broken' has no available versions", "unavailable backend elsewhere"],
+  [13, "Request for unknown model: 'broken' has no available versions", "unavailable backend elsewhere"],
   [
     3,
     "[request id: <id_unknown>] expected 1 inputs but got 0 inputs",
@@ -96,7 +99,7 @@ describe("a status", () => {
         return true;
       }
     });
-    expect(caught.length).toBe(17);
+    expect(caught.length).toBe(20);
   });
 });
 

@@ -135,6 +135,11 @@ describe("what else servers say", () => {
     ],
     ["a model that failed to load", error(404, "Request for unknown model: 'm' has no available versions"), AWAY],
     [
+      "a model that failed to load, as 2.39 says it",
+      error(400, "Request for unknown model: 'm' has no available versions"),
+      AWAY,
+    ],
+    [
       "no orders taken",
       error(503, "explicit model load / unload is not allowed if polling is enabled"),
       ["unsupported", "backend", "no"],
