@@ -31,6 +31,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
       inFlight: limits.inFlight,
       headerBytes: limits.headers,
       urlBytes: limits.url,
+      messageBytes: limits.message,
       inputs: limits.inputs,
       nesting: limits.nesting,
       requestTimeoutMs: limits.requestTimeout,

@@ -13,7 +13,7 @@ export interface Address {
 
 export interface Listen {
   readonly http?: Address;
-  readonly grpc?: Address;
+  readonly grpc?: Address | undefined;
   readonly admin?: Address;
 }
 
@@ -45,6 +45,8 @@ export interface BackendConfig {
   readonly policies: ReadonlyMap<string, unknown>;
 }
 
+  /** Bytes of one message over gRPC, as sent and inflated, in and out. */
+  readonly messageBytes: number;
 /** Where the versions of a model come from: they are the backend's own, or the config declares each of them. */
 export type Runs =
   | { readonly by: "backend"; readonly target: TargetRef }

@@ -20,11 +20,8 @@ const MODEL_WORDS: Readonly<Record<string, string>> = {
   breaker: "circuit breakers come",
 };
 
-const LISTEN_WORDS: Readonly<Record<string, string>> = { grpc: "the gRPC listener comes" };
-
 const PLACES: readonly { readonly at: readonly (string | null)[]; readonly words: Readonly<Record<string, string>> }[] =
   [
-    { at: ["listen"], words: LISTEN_WORDS },
     // null stands for any name
     { at: ["backends", null], words: BACKEND_WORDS },
     { at: ["models", null], words: MODEL_WORDS },

@@ -12,16 +12,17 @@ export type { RunSliced } from "./run.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 
-/** A request as it came off the wire, whichever server took it. */
+/** A request as it came off the wire, whichever server took it. A call over gRPC is a POST without a query. */
 export interface WireRequest {
   readonly method: string;
-  /** The path without its query, as sent. */
+  /** The path without its query, as sent: `/package.Service/Method` over gRPC. */
   readonly path: string;
   /** The path's named parts, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: ReadonlyMap<string, string>;
   readonly peer: string;
+  /** Over gRPC the metadata, values of keys that end in `-bin` in base64. */
   /** When the request's head was read, on the monotonic clock, in milliseconds. */
   readonly arrivedAt: number;
   /** Aborted when the client has gone. */
@@ -29,14 +30,31 @@ export interface WireRequest {
   /** The caller's id and trace context, taken from its headers or made by the server. */
   readonly id: string;
   readonly traceparent: string;
-  /** Whole, decompressed and within the limits; or its parts as they come, for routes that ask for a stream. */
+  /** Milliseconds from `arrivedAt` that the caller waits, where the transport tells it (gRPC's `grpc-timeout`). */
+  readonly timeoutMs?: number;
+  /** Aborted when the listener begins to stop, for answers that have no end of their own. */
+  readonly draining?: AbortSignal;
+  /**
+   * Whole, decompressed and within the limits; or its parts as they come, for routes that ask for a stream. Over gRPC the
+   * one message that was sent, or the messages, each read from the wire only when it is asked for.
+   */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
+  /** On a stream over gRPC: says that a message of the body is done with, so that its bytes count as held no longer. */
+  readonly release?: (message: Uint8Array) => void;
 export interface WireReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** One buffer, several to be written one after the other, or parts pulled only as the socket drains. */
+  /** HTTP's status, or gRPC's (0 is OK). */
+  /**
+   * One buffer, several to be written one after the other, or parts pulled only as the socket drains. Over gRPC the one
+   * message, in one or several buffers, or the messages; none of it goes out with a status that is not OK. A stream that
+   * throws ends in what `fail` of the protocol makes of the error.
+   */
+  /** What gRPC says beside a status that is not OK; HTTP has its body for that. */
+  readonly statusText?: string;
+  /** Over gRPC the metadata before the messages; with a status that is not OK, that behind it. */
   readonly body: Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   trailers?(): Readonly<Record<string, string>>;
   /** What the request's line in the log says beside status and time: model, version, code ... never tensor data. */
@@ -45,7 +63,7 @@ export interface WireReply {
 
 export interface Route {
   readonly method: Method;
-  /** `/v2/models/:model/infer`: a `:name` takes one path segment. */
+  /** `/v2/models/:model/infer`: a `:name` takes one path segment. Over gRPC `/package.Service/Method`. */
   readonly path: string;
   /** How the body is wanted; `whole` when absent. */
   readonly body?: "whole" | "stream";

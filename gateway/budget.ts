@@ -14,6 +14,8 @@ export interface Budget {
 export interface Holding {
   /** @throws InferError overloaded when the bytes do not fit beside what others hold */
   grow(bytes: number): void;
+  /** Gives some of it back before the rest. */
+  shrink(bytes: number): void;
   /** Gives everything back; more calls do nothing. */
   release(): void;
 }
@@ -40,6 +42,11 @@ export function openBudget(maxBytes: number): Budget {
           if (released) return;
           used += bytes;
           held += bytes;
+        },
+        shrink(bytes) {
+          const given = Math.min(bytes, held);
+          used -= given;
+          held -= given;
         },
         release() {
           released = true;

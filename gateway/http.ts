@@ -11,6 +11,7 @@ import { answerBrokenHttp } from "./broken-http.ts";
 import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
+import { type Listener, listenFault } from "./listener.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
 
 export interface HttpOptions {
@@ -25,23 +26,13 @@ export interface HttpOptions {
   readonly env: Env;
 }
 
-export interface HttpServer {
-  /** Where it listens: the real port when 0 was asked for. */
-  readonly address: Address;
-  readonly inFlight: number;
-  /** From now on every answer asks its client to open a new connection, elsewhere. */
-  drain(): void;
-  /** Stops accepting, waits for what is in flight up to `limitMs`, then cuts the rest. */
-  close(limitMs: number): Promise<void>;
-}
-
 /** How long an idle connection is kept: longer than load balancers' usual 60 s, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 /** How often connections are checked for a request that takes too long. */
 const CHECK_EVERY_MS = 1_000;
 
 /** @throws InferError invalid-argument when the address is taken or may not be opened */
-export async function openHttp(options: HttpOptions): Promise<HttpServer> {
+export async function openHttp(options: HttpOptions): Promise<Listener> {
   const serving: Serving = { ...options, inFlight: 0, draining: false, unanswered: new WeakMap() };
   const app = fastifyFor(serving);
   for (const protocol of options.protocols) {
@@ -138,7 +129,7 @@ function addMethodRefusals(app: FastifyInstance, serving: Serving): void {
   }
 }
 
-function served(app: FastifyInstance, serving: Serving, address: Address): HttpServer {
+function served(app: FastifyInstance, serving: Serving, address: Address): Listener {
   const bound = app.server.address() as AddressInfo;
   return {
     address: { host: address.host, port: bound.port },
@@ -155,18 +146,4 @@ function served(app: FastifyInstance, serving: Serving, address: Address): HttpS
       stopCutting();
     },
   };
-}
-
-function listenFault(options: HttpOptions, error: unknown): InferError {
-  const { host, port } = options.address;
-  const { code } = error as NodeJS.ErrnoException;
-  const words: Readonly<Record<string, string>> = {
-    EADDRINUSE: "the port is in use",
-    EACCES: "the port may not be opened by this user",
-    EADDRNOTAVAIL: "the address is not this machine's",
-  };
-  const why = words[code ?? ""] ?? String(code);
-  return new InferError("invalid-argument", `listen.${options.name}: cannot listen on ${host}:${port}: ${why}`, {
-    cause: error,
-  });
 }

@@ -6,8 +6,10 @@ import type { ModelStatus } from "../core/model.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
 import { memoryBytes, systemClock, systemEnv } from "./env.ts";
-import { type HttpServer, openHttp } from "./http.ts";
+import { openGrpc } from "./grpc.ts";
+import { openHttp } from "./http.ts";
 import { openIntake } from "./intake.ts";
+import type { Listener } from "./listener.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
 import { adminProtocol } from "./protocols/admin.ts";
@@ -25,7 +27,7 @@ export interface ServeOptions {
 export interface Running {
   readonly config: Config;
   /** Where it listens: the real ports where 0 was asked for. */
-  readonly addresses: { readonly http?: Address; readonly admin?: Address };
+  readonly addresses: { readonly http?: Address; readonly grpc?: Address; readonly admin?: Address };
   /** Every version of every model that the backends know, with its state. */
   models(): readonly ModelStatus[];
   /** Resolves when every model that was there at the start is either ready or known not to be. */
@@ -43,11 +45,11 @@ export interface Running {
 export async function serve(options: ServeOptions): Promise<Running> {
   const { config } = options;
   const log = options.log ?? openLog({ level: "silent", pretty: false });
-  const open: Listeners = { fronts: [] };
+  const open: Listeners = {};
   const budget = openBudget(inFlightBytes(config));
   const metrics = openMetrics({
     inFlightBytes: () => budget.usedBytes,
-    inFlightRequests: () => open.fronts.reduce((sum, one) => sum + one.inFlight, 0),
+    inFlightRequests: () => frontsOf(open).reduce((sum, one) => sum + one.inFlight, 0),
   });
   const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
   const state: State = { phase: "starting" };
@@ -60,19 +62,23 @@ export async function serve(options: ServeOptions): Promise<Running> {
       intake: openIntake(systemClock),
       env,
     };
-    const { http, admin } = config.listen;
+    const { http, grpc, admin } = config.listen;
     if (admin !== undefined) {
       const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) })];
       open.admin = await openHttp({ name: "admin", address: admin, protocols: table, ...common });
     }
     if (http !== undefined) {
       const table = protocols.filter((protocol) => protocol.listener === "http");
-      open.fronts.push(await openHttp({ name: "http", address: http, protocols: table, ...common }));
+      open.http = await openHttp({ name: "http", address: http, protocols: table, ...common });
+    }
+    if (grpc !== undefined) {
+      const table = protocols.filter((protocol) => protocol.listener === "grpc");
+      open.grpc = await openGrpc({ address: grpc, protocols: table, ...common });
     }
     state.phase = "serving";
     return running({ config, assembly, open, state, log });
   } catch (error) {
-    await closeAll([...open.fronts, ...(open.admin === undefined ? [] : [open.admin])], 0);
+    await closeAll([...frontsOf(open), ...(open.admin === undefined ? [] : [open.admin])], 0);
     await assembly.close();
     throw error;
   }
@@ -80,8 +86,13 @@ export async function serve(options: ServeOptions): Promise<Running> {
 
 /** The listeners that are open: those for clients, and the operator's. */
 interface Listeners {
-  readonly fronts: HttpServer[];
-  admin?: HttpServer;
+  http?: Listener;
+  grpc?: Listener;
+  admin?: Listener;
+}
+
+function frontsOf({ http, grpc }: Listeners): readonly Listener[] {
+  return [http, grpc].filter((one) => one !== undefined);
 }
 
 interface State {
@@ -102,14 +113,15 @@ interface Life {
 
 function running(life: Life): Running {
   const { config, assembly, open, log } = life;
-  const [http] = open.fronts;
+  const { http, grpc, admin } = open;
   const list = () => assembly.backends.flatMap((backend) => backend.catalog.list());
   let stopped: ReturnType<Running["stop"]> | undefined;
   return {
     config,
     addresses: {
       ...(http === undefined ? {} : { http: http.address }),
-      ...(open.admin === undefined ? {} : { admin: open.admin.address }),
+      ...(grpc === undefined ? {} : { grpc: grpc.address }),
+      ...(admin === undefined ? {} : { admin: admin.address }),
     },
     models: list,
     settled: () => settled(assembly),
@@ -126,10 +138,10 @@ const RUN_GRACE_MS = 10_000;
 async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> {
   const { config, assembly, open, state, log } = life;
   state.phase = "draining";
-  for (const front of open.fronts) front.drain();
+  for (const front of frontsOf(open)) front.drain();
   log.info({ drainDelayMs }, "draining: still accepting while load balancers notice");
   await delay(drainDelayMs);
-  await closeAll(open.fronts, config.drainLimitMs);
+  await closeAll(frontsOf(open), config.drainLimitMs);
   const limit = delay(RUN_GRACE_MS).then(() => "cut" as const);
   const end = await Promise.race([assembly.close().then(() => "whole" as const), limit]);
   // last, so that /readyz says 503 to the end
@@ -140,7 +152,7 @@ async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> 
   return end;
 }
 
-async function closeAll(listeners: readonly HttpServer[], limitMs: number): Promise<void> {
+async function closeAll(listeners: readonly Listener[], limitMs: number): Promise<void> {
   await Promise.all(listeners.map((listener) => listener.close(limitMs)));
 }
 

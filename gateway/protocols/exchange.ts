@@ -4,7 +4,7 @@ import { type Call, type OwnedCall, openCall } from "../../core/call.ts";
 import { asInferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
-import type { InferRequest, ModelRef, Reply } from "../../core/request.ts";
+import { type InferRequest, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
 import type { Facts } from "../../core/trace.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
@@ -16,8 +16,8 @@ export interface Decoded<Form> {
 
 export interface Codec<Form> {
   readonly protocol: string;
-  /** The model that the path names, before the body is read. */
-  readonly model: ModelRef;
+  /** The model that the path names, before the body is read; absent where only the body names it. */
+  readonly model?: ModelRef;
   decode(wire: WireRequest, planes: Planes): Promise<Decoded<Form>>;
   encode(reply: Reply, form: Form, at: { readonly call: Call; readonly planes: Planes }): Promise<WireReply>;
   fail(error: unknown): WireReply;
@@ -33,16 +33,31 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   } catch (error) {
     return undecodable(error, { wire, planes, codec });
   }
+  const model = codec.model ?? decoded.request.model;
   try {
     const reply = await planes.data.infer(decoded.request, call);
-    const encoded = await codec.encode(reply, decoded.form, { call, planes });
-    return { ...withHeaders(encoded, call), about: about(codec.model, call, "ok") };
-  } catch (error) {
-    logCause(error, planes, call.id);
-    return { ...withHeaders(codec.fail(error), call), about: about(codec.model, call, error) };
-  } finally {
+    const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call);
+    if (isParts(encoded.body))
+      return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, "ok") };
     call.end();
+    return { ...encoded, about: about(model, call, "ok") };
+  } catch (error) {
+    call.end();
+    logCause(error, planes, call.id);
+    return { ...withHeaders(codec.fail(error), call), about: about(model, call, error) };
   }
+}
+
+function isParts(body: WireReply["body"]): body is AsyncIterable<Uint8Array> {
+  return Symbol.asyncIterator in body;
+}
+
+/**
+ * The parts of an answer whose call goes on until they are read: its deadline and its caller's leaving reach them. A reader
+ * that never begins leaves it to the deadline.
+ */
+function untilRead(parts: AsyncIterable<Uint8Array>, call: OwnedCall): AsyncIterable<Uint8Array> {
+  return whenEnded(parts, () => call.end());
 }
 
 /** The protocol's own headers win over those that a backend may tell the caller. */
@@ -61,10 +76,10 @@ interface Undecodable<Form> {
 function undecodable<Form>(error: unknown, at: Undecodable<Form>): WireReply {
   const { wire, planes, codec } = at;
   const fault = asInferError(error);
-  const { name } = codec.model;
+  const name = codec.model?.name;
   planes.env.emit({
     type: "request-done",
-    model: planes.data.models().includes(name) ? name : undefined,
+    model: name !== undefined && planes.data.models().includes(name) ? name : undefined,
     version: undefined,
     backend: undefined,
     protocol: codec.protocol,
@@ -73,12 +88,13 @@ function undecodable<Form>(error: unknown, at: Undecodable<Form>): WireReply {
     tookMs: planes.env.clock.now() - wire.arrivedAt,
   });
   logCause(error, planes, wire.id);
-  return { ...codec.fail(error), about: { model: name, code: fault.code, origin: fault.origin, error: fault.message } };
+  const said = { code: fault.code, origin: fault.origin, error: fault.message };
+  return { ...codec.fail(error), about: name === undefined ? said : { model: name, ...said } };
 }
 
 /** What the caller asks for itself; of several limits the shortest. */
 function callerLimits(wire: WireRequest, hints: Hints) {
-  const limits = [hints.timeoutMs, headerMs(wire, "x-request-timeout-ms"), headerMs(wire, "timeout")];
+  const limits = [wire.timeoutMs, hints.timeoutMs, headerMs(wire, "x-request-timeout-ms"), headerMs(wire, "timeout")];
   const timeoutMs = Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
   return {
     ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),

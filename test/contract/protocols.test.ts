@@ -36,7 +36,10 @@ test.each(protocols)("$name: every route lies under a prefix of its protocol", (
   }
 });
 
-test.each(protocols)("$name: every code is a status of the right class, with its origin and its text", ({ fail }) => {
+const overHttp = protocols.filter(({ listener }) => listener === "http");
+const overGrpc = protocols.filter(({ listener }) => listener === "grpc");
+
+test.each(overHttp)("$name: every code is a status of the right class, with its origin and its text", ({ fail }) => {
   for (const [code, origin] of codes) {
     const reply = fail(new InferError(code, "what was expected, what was got"));
     expect([code, Math.floor(reply.status / 100)]).toEqual([code, origin === "client" ? 4 : 5]);
@@ -45,7 +48,7 @@ test.each(protocols)("$name: every code is a status of the right class, with its
   }
 });
 
-test.each(protocols)("$name: a foreign error is a 500 whose text stays inside", ({ fail }) => {
+test.each(overHttp)("$name: a foreign error is a 500 whose text stays inside", ({ fail }) => {
   for (const error of [new TypeError("secret"), "secret", undefined, { message: "secret" }]) {
     const reply = fail(error);
     expect(reply.status).toBe(500);
@@ -53,7 +56,32 @@ test.each(protocols)("$name: a foreign error is a 500 whose text stays inside", 
   }
 });
 
-test.each(protocols)("$name: a pause before the next try is told in whole seconds", ({ fail }) => {
+test.each(overHttp)("$name: a pause before the next try is told in whole seconds", ({ fail }) => {
   const reply = fail(new InferError("overloaded", "full", { retryAfterMs: 1001 }));
   expect(reply.headers["retry-after"]).toBe("2");
+});
+
+/** Source: grpc/grpc doc/statuscodes.md: those that a server may use, and not UNKNOWN, which says nothing. */
+const STATUSES = [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
+test.each(overGrpc)("$name: every code is a status of gRPC's, with its origin and its text", ({ fail }) => {
+  for (const [code, origin] of codes) {
+    const reply = fail(new InferError(code, "what was expected, what was got"));
+    expect([code, STATUSES.includes(reply.status)]).toEqual([code, true]);
+    expect(reply.headers["sluice-error-origin"]).toBe(origin);
+    expect(reply.statusText).toBe("what was expected, what was got");
+  }
+});
+
+test.each(overGrpc)("$name: a foreign error is INTERNAL and its text stays inside", ({ fail }) => {
+  for (const error of [new TypeError("secret"), "secret", undefined, { message: "secret" }]) {
+    const reply = fail(error);
+    expect(reply.status).toBe(13);
+    expect(JSON.stringify(reply)).not.toContain("secret");
+  }
+});
+
+test.each(overGrpc)("$name: what was overloaded is not UNAVAILABLE, which clients send again at once", ({ fail }) => {
+  const reply = fail(new InferError("overloaded", "full", { retryAfterMs: 1001 }));
+  expect([reply.status, reply.headers["grpc-retry-pushback-ms"]]).toEqual([8, "1001"]);
 });

@@ -4,8 +4,9 @@ import { asInferError, type Code, type InferError } from "../../core/error.ts";
 import type { Planes, Protocol, WireReply, WireRequest } from "../../core/protocol.ts";
 import { type Budget, openBudget } from "../../gateway/budget.ts";
 import { systemClock } from "../../gateway/env.ts";
-import { type HttpServer, openHttp } from "../../gateway/http.ts";
+import { openHttp } from "../../gateway/http.ts";
 import { openIntake } from "../../gateway/intake.ts";
+import type { Listener } from "../../gateway/listener.ts";
 import { type FakeEnv, fakeEnv } from "./fake-env.ts";
 
 /** A request that waits at `/held` until the test answers it. */
@@ -16,7 +17,7 @@ export interface HeldRequest {
 
 export interface EchoServer {
   readonly port: number;
-  readonly server: HttpServer;
+  readonly server: Listener;
   readonly budget: Budget;
   readonly env: FakeEnv;
   /** The next request at `/held`, once it has come. */

@@ -12,6 +12,7 @@ export interface TestGateway {
   readonly running: Running;
   readonly port: number;
   readonly adminPort: number;
+  readonly grpcPort: number;
   /** Asks at the port for clients. */
   ask(what: Omit<Ask, "port">): Promise<Answer>;
   /** Asks at the port for operators. */
@@ -38,7 +39,7 @@ export interface GatewayOptions {
 
 /** Starts it and waits until every model is ready or known not to be. */
 export async function startGateway(options: GatewayOptions): Promise<TestGateway> {
-  const text = `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${options.yaml}`;
+  const text = `listen: {http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${options.yaml}`;
   const kinds = { backends: options.kinds, plannedBackends: [], policies: policyKinds };
   const file = `${ROOT}test.yaml`;
   const loaded = loadConfig({ text, file, env: {} }, kinds);
@@ -51,6 +52,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     running,
     port,
     adminPort,
+    grpcPort: running.addresses.grpc?.port ?? 0,
     ask: (what) => ask({ port, ...what }),
     admin: (path) => ask({ port: adminPort, path }),
     metrics: async () => readMetrics(`${(await ask({ port: adminPort, path: "/metrics" })).body}`),

@@ -10,7 +10,6 @@ describe("the whole example of the language", () => {
   it("is refused with 'not yet' for every word that is not built, and knows every word", () => {
     const mistakes = mistakesIn(example);
     expect(mistakes.map((mistake) => mistake.replace(/ comes? with a later release \(f\.yaml:\d+\)$/, ""))).toEqual([
-      "listen.grpc: not yet: the gRPC listener",
       'backends.gpu.kind: not yet: the backend kind "triton"',
       "backends.gpu.breaker: not yet: circuit breakers",
       "backends.gpu.retry: not yet: retries",

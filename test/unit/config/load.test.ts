@@ -18,6 +18,7 @@ describe("a config that is right", () => {
       timeoutMs: 30_000,
       limits: {
         bodyBytes: 64 * 2 ** 20,
+        messageBytes: 64 * 2 ** 20,
         inFlight: { fraction: 0.25 },
         headerBytes: 16 * 1024,
         urlBytes: 8 * 1024,
@@ -60,6 +61,7 @@ models:
     expect(config.tenant).toEqual({ header: "x-tenant", trusted: true });
     expect(config.limits).toEqual({
       bodyBytes: 2 ** 20,
+      messageBytes: 64 * 2 ** 20,
       inFlight: { bytes: 2 ** 21 },
       headerBytes: 32_768,
       urlBytes: 4000,

@@ -1,0 +1,74 @@
+// A client of the gateway's gRPC listener that speaks in encoded messages, apart from the gateway's own client.
+
+import { Client, type ClientDuplexStream, type ClientOptions, credentials, Metadata } from "@grpc/grpc-js";
+
+export interface GrpcAnswer {
+  readonly messages: readonly Buffer[];
+  readonly code: number;
+  readonly details: string;
+  /** What stood before the messages. */
+  readonly head: Readonly<Record<string, string>>;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+export interface GrpcQuestion {
+  /** `ModelInfer` of the Open Inference Protocol, or a whole path. */
+  readonly method: string;
+  readonly messages: readonly Uint8Array[];
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+export interface GrpcCaller {
+  /** Sends every message, then half-closes, and resolves with the end of the call whatever it was. */
+  ask(question: GrpcQuestion): Promise<GrpcAnswer>;
+  /** A call whose messages the test sends and reads by hand. */
+  open(question: Omit<GrpcQuestion, "messages">): ClientDuplexStream<Buffer, Buffer>;
+  close(): void;
+}
+
+const same = (bytes: Buffer) => bytes;
+const PATIENCE_MS = 20_000;
+
+/** A client of its own connection; `compression` is 1 for deflate and 2 for gzip. */
+export function grpcCaller(port: number, options: ClientOptions & { readonly compression?: 1 | 2 } = {}): GrpcCaller {
+  const { compression, ...rest } = options;
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+    "grpc.use_local_subchannel_pool": 1,
+    ...(compression === undefined ? {} : { "grpc.default_compression_algorithm": compression }),
+    ...rest,
+  });
+  const open = ({ method, metadata = {}, timeoutMs = PATIENCE_MS }: Omit<GrpcQuestion, "messages">) => {
+    const head = new Metadata();
+    for (const [name, value] of Object.entries(metadata)) head.set(name, value);
+    const path = method.startsWith("/") ? method : `/inference.GRPCInferenceService/${method}`;
+    return client.makeBidiStreamRequest(path, same, same, head, { deadline: Date.now() + timeoutMs });
+  };
+  return {
+    open,
+    ask({ messages, ...question }) {
+      const call = open(question);
+      const received: Buffer[] = [];
+      let head: Metadata | undefined;
+      call.on("metadata", (metadata: Metadata) => {
+        head = metadata;
+      });
+      call.on("data", (message: Buffer) => received.push(message));
+      call.on("error", () => {});
+      for (const message of messages) call.write(Buffer.from(message));
+      call.end();
+      return new Promise((resolve) => {
+        call.on("status", ({ code, details, metadata }) => {
+          resolve({ messages: received, code, details, head: textsOf(head), trailers: textsOf(metadata) });
+        });
+      });
+    },
+    close: () => client.close(),
+  };
+}
+
+function textsOf(metadata: Metadata | undefined): Readonly<Record<string, string>> {
+  const entries = Object.entries(metadata?.getMap() ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [name, `${value}`]));
+}
