@@ -1,3 +1,4 @@
+import { createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpClient } from "../../../backends/connection.ts";
 import { InferError } from "../../../core/error.ts";
@@ -183,6 +184,32 @@ describe("an answer of any shape", () => {
       expect([answer.status, `${answer.body}`]).toEqual([404, "gone"]);
     }
     expect(server.connections).toBe(3);
+  });
+
+  it.each([
+    ["one piece", [Buffer.alloc(8_000_000)]],
+    ["many pieces", Array.from({ length: 80 }, () => Buffer.alloc(100_000))],
+  ])("is taken when it comes before the request is whole, sent in %s", async (_, body) => {
+    const refusal = "HTTP/1.1 413 Payload Too Large\r\ncontent-length: 5\r\n\r\nlarge";
+    const sockets: Socket[] = [];
+    const early = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => {});
+      // once for each connection, in the middle of what comes
+      socket.once("data", () => socket.write(refusal));
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => early.listen(0, "127.0.0.1", resolve));
+    closing.push(async () => void early.close());
+    const { port } = early.address() as { port: number };
+    const asking = testClient({ url: new URL(`http://127.0.0.1:${port}`) }, { connections: 1 });
+    closing.push(() => asking.close());
+    // a connection whose request was not written to its end is not used again; one piece is all with the kernel
+    for (let i = 1; i <= Math.min(2, body.length); i += 1) {
+      const answer = await asking.ask({ ...POST, body }, patient());
+      expect([answer.status, `${answer.body}`]).toEqual([413, "large"]);
+      expect(sockets.length).toBe(i);
+    }
   });
 
   it("is a status like any other, whatever it says", async () => {
