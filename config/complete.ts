@@ -28,10 +28,10 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     timeoutMs: document.timeout,
     limits: {
       bodyBytes: limits.body,
+      messageBytes: limits.message,
       inFlight: limits.inFlight,
       headerBytes: limits.headers,
       urlBytes: limits.url,
-      messageBytes: limits.message,
       inputs: limits.inputs,
       nesting: limits.nesting,
       requestTimeoutMs: limits.requestTimeout,

@@ -23,6 +23,8 @@ export type InFlight = { readonly fraction: number } | { readonly bytes: number 
 export interface Limits {
   /** Bytes of one request's body, as sent and inflated. */
   readonly bodyBytes: number;
+  /** Bytes of one message over gRPC, as sent and inflated, in and out. */
+  readonly messageBytes: number;
   readonly inFlight: InFlight;
   readonly headerBytes: number;
   readonly urlBytes: number;
@@ -45,8 +47,6 @@ export interface BackendConfig {
   readonly policies: ReadonlyMap<string, unknown>;
 }
 
-  /** Bytes of one message over gRPC, as sent and inflated, in and out. */
-  readonly messageBytes: number;
 /** Where the versions of a model come from: they are the backend's own, or the config declares each of them. */
 export type Runs =
   | { readonly by: "backend"; readonly target: TargetRef }

@@ -17,11 +17,11 @@ const TRUSTED = "true, as until there is authentication only a header that is de
 const listen = z
   .strictObject({
     http: address().prefault("127.0.0.1:8000").describe("Where every REST protocol is served, told apart by path."),
-    admin: address()
-      .prefault("127.0.0.1:8002")
     grpc: address()
       .optional()
       .describe("Where every gRPC protocol is served, such as 127.0.0.1:8001; nowhere without it."),
+    admin: address()
+      .prefault("127.0.0.1:8002")
       .describe("Where /metrics, /livez and /readyz are served; a loopback address."),
   })
   .prefault({})
@@ -39,9 +39,9 @@ const tenant = z
 const limits = z
   .strictObject({
     body: bytes().prefault("64MiB").describe("The largest body of a request, as sent and inflated."),
+    message: bytes().prefault("64MiB").describe("The largest message over gRPC, in and out, as sent and inflated."),
     inFlight: inFlight()
       .prefault("25%")
-    message: bytes().prefault("64MiB").describe("The largest message over gRPC, in and out, as sent and inflated."),
       .describe("All bodies in the gateway at once: a share of the memory, or a size; beyond it requests get 503."),
     headers: bytes().prefault("16KiB").describe("All headers of a request."),
     url: bytes().prefault("8KiB").describe("The path and query of a request."),

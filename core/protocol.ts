@@ -20,9 +20,9 @@ export interface WireRequest {
   /** The path's named parts, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Over gRPC the metadata, values of keys that end in `-bin` in base64. */
   readonly headers: ReadonlyMap<string, string>;
   readonly peer: string;
-  /** Over gRPC the metadata, values of keys that end in `-bin` in base64. */
   /** When the request's head was read, on the monotonic clock, in milliseconds. */
   readonly arrivedAt: number;
   /** Aborted when the client has gone. */
@@ -39,22 +39,22 @@ export interface WireRequest {
    * one message that was sent, or the messages, each read from the wire only when it is asked for.
    */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
-}
-
   /** On a stream over gRPC: says that a message of the body is done with, so that its bytes count as held no longer. */
   readonly release?: (message: Uint8Array) => void;
+}
+
 export interface WireReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
   /** HTTP's status, or gRPC's (0 is OK). */
+  readonly status: number;
+  /** What gRPC says beside a status that is not OK; HTTP has its body for that. */
+  readonly statusText?: string;
+  /** Over gRPC the metadata before the messages; with a status that is not OK, that behind it. */
+  readonly headers: Readonly<Record<string, string>>;
   /**
    * One buffer, several to be written one after the other, or parts pulled only as the socket drains. Over gRPC the one
    * message, in one or several buffers, or the messages; none of it goes out with a status that is not OK. A stream that
    * throws ends in what `fail` of the protocol makes of the error.
    */
-  /** What gRPC says beside a status that is not OK; HTTP has its body for that. */
-  readonly statusText?: string;
-  /** Over gRPC the metadata before the messages; with a status that is not OK, that behind it. */
   readonly body: Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   trailers?(): Readonly<Record<string, string>>;
   /** What the request's line in the log says beside status and time: model, version, code ... never tensor data. */
