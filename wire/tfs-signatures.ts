@@ -43,16 +43,22 @@ export interface TfsVersionStatus {
 export const DEFAULT_SIGNATURE = "serving_default";
 
 /**
- * The signature in the words of the house.
+ * The signature in the words of the house, its tensors by their names: TensorFlow has them in maps, whose order is another
+ * one in every process.
  *
  * @throws InferError unsupported for a tensor of a datatype that we do not have
  */
 export function signatureOf(signature: TfsSignature): Signature {
-  const inputs = signature.inputs.map((info) => specOf(info, "input"));
-  const outputs = signature.outputs.map((info) => specOf(info, "output"));
+  const inputs = byName(signature.inputs).map((info) => specOf(info, "input"));
+  const outputs = byName(signature.outputs).map((info) => specOf(info, "output"));
   const all = [...signature.inputs, ...signature.outputs];
   const hasRows = inputs.length > 0 && all.every(({ shape }) => shape?.[0] === -1);
   return { inputs, outputs, ...(hasRows ? { batchDim: 0 as const } : {}) };
+}
+
+/** The same by their names, in the order of their characters' codes, as TF Serving writes them. */
+export function byName<T extends { readonly name: string }>(named: readonly T[]): readonly T[] {
+  return named.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
 function specOf({ name, datatype, dtype, shape }: TfsTensorInfo, word: string): TensorSpec {

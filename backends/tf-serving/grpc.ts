@@ -1,7 +1,7 @@
 // One TensorFlow Serving, spoken to over gRPC.
 
 import { abortReason, type Call } from "../../core/call.ts";
-import { InferError, invalid } from "../../core/error.ts";
+import { InferError } from "../../core/error.ts";
 import type { InferRequest, ModelRef, Reply } from "../../core/request.ts";
 import { NO_PARAMETERS, type Tensor } from "../../core/tensor.ts";
 import { openPace, type Sliced } from "../../wire/sliced.ts";
@@ -14,8 +14,9 @@ import {
   encodeStatusRequest,
 } from "../../wire/tfs-proto-documents.ts";
 import { decodeClassifyResponse, decodeRegressResponse, encodeExamplesRequest } from "../../wire/tfs-proto-examples.ts";
+import { byName } from "../../wire/tfs-signatures.ts";
 import type { Connection, Door, GrpcClient } from "../connection.ts";
-import { inputBytes, MAX_OUTPUTS, SMALL_BYTES } from "../http/answers.ts";
+import { chooseOutputs, inputBytes, MAX_OUTPUTS, SMALL_BYTES } from "../http/answers.ts";
 import { grpcFaultOf } from "./faults.ts";
 import { readMetadata, readModels, type TfsTeller } from "./models.ts";
 import { signatureSent, type TfsWords, usualSignature } from "./words.ts";
@@ -137,14 +138,7 @@ async function infer({ words, door, client }: Server, request: InferRequest, cal
   };
 }
 
-// A map has no order: the one of the request, else that of the names, which is TF Serving's own over REST.
+// A map has no order: that of the request holds, else that of the names, as in the signature.
 function inOrder(request: InferRequest, outputs: readonly Tensor[]): readonly Tensor[] {
-  if (request.outputs === undefined || request.outputs.length === 0) {
-    return outputs.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  }
-  return request.outputs.map(({ name }) => {
-    const output = outputs.find((each) => each.name === name);
-    if (output !== undefined) return output;
-    throw invalid(`output "${name}": expected one of ${outputs.map((each) => `"${each.name}"`).join(", ") || "none"}`);
-  });
+  return chooseOutputs(request, byName(outputs));
 }

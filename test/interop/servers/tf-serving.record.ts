@@ -20,7 +20,7 @@ const QUESTIONS: readonly HttpQuestion[] = [
   get("status-unknown", `${M}/nobody`),
   get("metadata", `${M}/add_sub/metadata`),
   get("metadata-version", `${M}/half_plus/versions/1/metadata`),
-  get("metadata-label", `${M}/half_plus/labels/canary/metadata`),
+  get("metadata-label", `${M}/half_plus/labels/stable/metadata`),
   get("metadata-unknown", `${M}/nobody/metadata`),
   post("predict", `${M}/add_sub:predict`, { inputs: BOTH }),
   post("predict-rows", `${M}/add_sub:predict`, { instances: [{ INPUT0: ROW, INPUT1: ROW }] }),

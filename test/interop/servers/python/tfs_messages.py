@@ -56,7 +56,7 @@ def examples(name, kind, method, **spec):
 
 x = np.array([1, 2, -4], dtype=np.float32)
 both = {"INPUT0": ROW, "INPUT1": ROW}
-call("status-nobody", "/tensorflow.serving.ModelService/GetModelStatus", get_model_status_pb2.GetModelStatusRequest())
+call("status-no-model", "/tensorflow.serving.ModelService/GetModelStatus", get_model_status_pb2.GetModelStatusRequest())
 for model in ("add_sub", "half_plus", "nobody"):
     asked = spec_of(get_model_status_pb2.GetModelStatusRequest(), model)
     call(f"status-{model}", "/tensorflow.serving.ModelService/GetModelStatus", asked)
