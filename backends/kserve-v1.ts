@@ -7,7 +7,7 @@ import type { ModelMetadata } from "../core/model.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import { NO_PARAMETERS, type Tensor } from "../core/tensor.ts";
 import { decodeResponse, encodeRequest, JSON_TYPE } from "../wire/kserve-v1.ts";
-import { contentTypeOf, mediaType, opaqueTensor, payloadOf } from "../wire/opaque.ts";
+import { contentTypeOf, mediaType, payloadOf, readOpaque } from "../wire/opaque.ts";
 import type { Connection, Door, HttpAnswer, HttpClient } from "./connection.ts";
 import { externalKind } from "./external.ts";
 import {
@@ -79,7 +79,7 @@ async function infer(server: Server, request: InferRequest, call: Call): Promise
   if (answer.status !== 200) throw kserveFault(answer);
   const isPayload = payload !== undefined || verb === "explain";
   const outputs = isPayload
-    ? [payloadOut(answer)]
+    ? [await readPayload(door, answer, call.signal)]
     : chooseOutputs(request, await readRows(door, { answer, told, signal: call.signal }));
   return { kind: "whole", model: answeredBy(request), outputs, parameters: NO_PARAMETERS };
 }
@@ -110,8 +110,9 @@ async function writeRows({ words, door }: Server, request: InferRequest, call: C
 }
 
 /** Explanations, and answers to bodies of the caller's own, have any form. */
-function payloadOut({ body, headers }: HttpAnswer): Tensor {
-  return opaqueTensor(PAYLOAD_NAME, body, { contentType: headers.get("content-type") ?? JSON_TYPE });
+function readPayload(door: Door, { body, headers }: HttpAnswer, signal: AbortSignal): Promise<Tensor> {
+  const work = readOpaque(PAYLOAD_NAME, body, { contentType: headers.get("content-type") ?? JSON_TYPE });
+  return readSliced(door, work, { bytes: body.byteLength, signal });
 }
 
 /** The name of an answer that is passed on as it is. */

@@ -9,7 +9,7 @@ import { openJson } from "./json-tree.ts";
 import { readRowValue } from "./kserve-v1.ts";
 import { decodeResponse as decodeV2 } from "./oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS, type WireLimits } from "./oip-json.ts";
-import { opaqueTensor, UNKNOWN_TYPE } from "./opaque.ts";
+import { readOpaque, UNKNOWN_TYPE } from "./opaque.ts";
 import type { Sliced, SliceOptions } from "./sliced.ts";
 import { BODY_NAME, type Format } from "./torchserve.ts";
 
@@ -50,7 +50,7 @@ export function* decodeResponse(
   options: SliceOptions = {},
 ): Sliced<readonly Tensor[]> {
   const { format, form, specs, contentType = UNKNOWN_TYPE, limits = DEFAULT_WIRE_LIMITS } = known;
-  if (form === "opaque") return [opaqueTensor(specs?.[0]?.name ?? BODY_NAME, body, { contentType })];
+  if (form === "opaque") return [yield* readOpaque(specs?.[0]?.name ?? BODY_NAME, body, { contentType })];
   if (format === "kserve-v2") {
     const { outputs } = yield* decodeV2(body, { ...options, limits });
     return specs === undefined ? outputs : fitOutputs(outputs, specs);

@@ -19,7 +19,7 @@ import {
 import { boundaryOf, decodeMultipart, encodeMultipart, type FormPart, formType } from "./multipart.ts";
 import { decodeRequest as decodeV2, encodeResponse as encodeV2Answer, JSON_FORM } from "./oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS } from "./oip-json.ts";
-import { contentTypeOf, filenameOf, isOneElement, mediaType, opaqueTensor, payloadOf, UNKNOWN_TYPE } from "./opaque.ts";
+import { contentTypeOf, filenameOf, isOneElement, mediaType, payloadOf, readOpaque, UNKNOWN_TYPE } from "./opaque.ts";
 import { openPace, type Sliced, type SliceOptions } from "./sliced.ts";
 
 /**
@@ -108,7 +108,7 @@ export function* decodeRequest(
     case "json":
       return yield* readJson(body, { word: "input", known, options });
     case "raw":
-      return [opaqueTensor(specs?.[0]?.name ?? BODY_NAME, body, { contentType: contentType ?? UNKNOWN_TYPE })];
+      return [yield* readOpaque(specs?.[0]?.name ?? BODY_NAME, body, { contentType: contentType ?? UNKNOWN_TYPE })];
     case "multipart":
       return yield* readParts(body, known, options);
     default:
@@ -241,7 +241,7 @@ function* readPart(
   const isPayload = spec?.datatype === undefined || isOneElement({ datatype: spec.datatype, shape: ones(spec.shape) });
   if (spec === undefined || isPayload) {
     const contentType = part.contentType ?? (filename === undefined ? "text/plain" : UNKNOWN_TYPE);
-    return opaqueTensor(name, body, { contentType, ...(filename === undefined ? {} : { filename }) });
+    return yield* readOpaque(name, body, { contentType, ...(filename === undefined ? {} : { filename }) });
   }
   const s = yield* openJson(body, { ...how.options, maxNesting: how.limits.maxNesting });
   const tensor = yield* readValue(s, { spec, label: `input "${name}"`, depth: 0 });
