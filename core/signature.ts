@@ -9,7 +9,7 @@ export const datatypeWord = () =>
   z.enum(DATATYPES as readonly [Datatype, ...Datatype[]]).describe("A datatype of the Open Inference Protocol.");
 
 const spec = z.strictObject({
-  name: z.string().min(1),
+  name: z.string().min(1).describe("The tensor's name."),
   datatype: datatypeWord(),
   shape: z.array(z.int().min(-1)).describe("Sizes of the dimensions; -1 where any size is taken."),
   optional: z.boolean().optional().describe("The input may be left out."),

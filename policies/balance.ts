@@ -34,8 +34,8 @@ const share = (fallback: number, what: string) =>
 
 const key = z
   .union([
-    z.strictObject({ header: z.string().min(1).toLowerCase() }),
-    z.strictObject({ query: z.string().min(1) }),
+    z.strictObject({ header: z.string().min(1).toLowerCase().describe("The header that holds the key.") }),
+    z.strictObject({ query: z.string().min(1).describe("The word of the query that holds the key.") }),
     z.enum(["tenant", "peer"]),
   ])
   .describe("What requests are kept together by: {header: x-user-id}, {query: user}, tenant or peer.");

@@ -20,7 +20,7 @@ export const sagemakerWords = {
     .strictObject({
       accessKeyId: z.string().min(1).describe("Best a reference to the environment."),
       secretAccessKey: z.string().min(1).describe("Best a reference to the environment."),
-      sessionToken: z.string().min(1).optional(),
+      sessionToken: z.string().min(1).optional().describe("The token of temporary credentials."),
     })
     .optional()
     .describe(
