@@ -1,10 +1,9 @@
 import { createServer } from "node:net";
-import { status as codes, Metadata, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import type { GrpcClient } from "../../../backends/connection.ts";
 import { InferError } from "../../../core/error.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
-import { makeCerts } from "../../support/upstream-certs.ts";
 import { countedSignal, faultOf, forgotten, patient, untilSo } from "../../support/upstream-client.ts";
 import { EXCHANGE, type GrpcHandlers, grpcUpstream, testGrpcClient, UNARY } from "../../support/upstream-grpc.ts";
 import { testProxy } from "../../support/upstream-proxy.ts";
@@ -25,7 +24,6 @@ async function opened(handlers: GrpcHandlers, options: Parameters<typeof testGrp
 }
 
 const HELLO = Buffer.from("hello");
-type Duplex = ServerDuplexStream<Buffer, Buffer>;
 
 describe("a unary call", () => {
   it("carries its bytes and headers there and the answer back", async () => {
@@ -141,160 +139,6 @@ describe("a unary call", () => {
   });
 });
 
-describe("an exchange", () => {
-  it("sends and reads in both directions, in order, until both have ended", async () => {
-    const client = await opened({});
-    const exchange = client.exchange(EXCHANGE, patient());
-    // grpc-js forgets a message that is sent while another waits for the connection
-    const sent = Promise.all(["a", "b", "c"].map((text) => exchange.send(Buffer.from(text))));
-    exchange.half();
-    const got: string[] = [];
-    for await (const message of exchange.messages) got.push(`${message}`);
-    expect(got).toEqual(["a", "b", "c"]);
-    await sent;
-  });
-
-  it("answers each message before the next is sent", async () => {
-    const client = await opened({});
-    const exchange = client.exchange(EXCHANGE, patient());
-    const reader = exchange.messages[Symbol.asyncIterator]();
-    for (const text of ["one", "two", "three"]) {
-      await exchange.send(Buffer.from(text));
-      expect(`${(await reader.next()).value}`).toBe(text);
-    }
-    exchange.half();
-    expect(await reader.next()).toEqual({ done: true, value: undefined });
-    expect(await reader.next()).toEqual({ done: true, value: undefined });
-  });
-
-  it("stops the server when the reader stops, with less than 1 MiB beyond the window", async () => {
-    const message = Buffer.alloc(64 * 1024, "x");
-    let written = 0;
-    let stalled = false;
-    const client = await opened(
-      {
-        exchange(call: Duplex) {
-          const more = () => {
-            stalled = false;
-            while (written < 64 * 1024 * 1024) {
-              written += message.byteLength;
-              if (!call.write(message)) {
-                stalled = true;
-                return;
-              }
-            }
-            call.end();
-          };
-          call.on("drain", more);
-          more();
-        },
-      },
-      { windowBytes: 256 * 1024 },
-    );
-    const exchange = client.exchange(EXCHANGE, patient());
-    exchange.half();
-    const reader = exchange.messages[Symbol.asyncIterator]();
-    let read = (await reader.next()).value?.byteLength ?? 0;
-    let before = -1;
-    while (before !== written || !stalled) {
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 40));
-    }
-    // of which a part waits in the server's own stream, 16 messages by its high-water mark
-    expect(written - read).toBeLessThan(256 * 1024 + 17 * message.byteLength + 1024 * 1024);
-    for (let next = await reader.next(); !next.done; next = await reader.next()) read += next.value.byteLength;
-    expect(read).toBe(64 * 1024 * 1024);
-  });
-
-  it("makes the sender wait for a server that does not read", async () => {
-    const held: Duplex[] = [];
-    const client = await opened({
-      exchange(call: Duplex) {
-        call.pause();
-        held.push(call);
-      },
-    });
-    const exchange = client.exchange(EXCHANGE, patient());
-    const message = Buffer.alloc(64 * 1024);
-    let sent = 0;
-    const sending = (async () => {
-      for (let i = 0; i < 400; i += 1) {
-        await exchange.send(message);
-        sent += 1;
-      }
-    })();
-    await untilSo("the call", () => held.length === 1);
-    let before = -1;
-    while (before !== sent) {
-      before = sent;
-      await new Promise((resolve) => setTimeout(resolve, 60));
-    }
-    expect(sent).toBeLessThan(100);
-    let received = 0;
-    held[0]?.on("data", (bytes: Buffer) => {
-      received += bytes.byteLength;
-    });
-    held[0]?.resume();
-    await sending;
-    exchange.half();
-    await untilSo("all of it", () => received === 400 * message.byteLength);
-    exchange.cancel();
-  });
-
-  it("that the reader leaves is reset, and the sender is let go", async () => {
-    let cancelled = false;
-    const client = await opened({
-      exchange(call: Duplex) {
-        call.write(HELLO);
-        call.on("cancelled", () => {
-          cancelled = true;
-        });
-      },
-    });
-    const caller = countedSignal();
-    const exchange = client.exchange(EXCHANGE, caller);
-    for await (const message of exchange.messages) {
-      expect(`${message}`).toBe("hello");
-      break;
-    }
-    await exchange.send(HELLO);
-    await untilSo("the server's notice", () => cancelled);
-    expect(caller.count).toBe(0);
-  });
-
-  it("ends with the caller's own reason when the caller leaves, for reader and sender", async () => {
-    const client = await opened({ exchange() {} });
-    const caller = countedSignal();
-    const exchange = client.exchange(EXCHANGE, caller);
-    const sending = exchange.send(Buffer.alloc(10_000_000));
-    const reader = exchange.messages[Symbol.asyncIterator]();
-    const waits = faultOf(reader.next());
-    const reason = new InferError("deadline-exceeded", "too late");
-    caller.abort(reason);
-    expect(await waits).toBe(reason);
-    await sending;
-    exchange.half();
-    expect(await reader.next()).toEqual({ done: true, value: undefined });
-    expect(caller.count).toBe(0);
-  });
-
-  it("gives every message before the fault that ends it", async () => {
-    const client = await opened({
-      exchange(call: Duplex) {
-        call.write(Buffer.from("1"));
-        call.write(Buffer.from("2"), () => call.emit("error", { code: codes.INTERNAL, details: "out of luck" }));
-      },
-    });
-    const exchange = client.exchange(EXCHANGE, patient());
-    const reader = exchange.messages[Symbol.asyncIterator]();
-    expect(`${(await reader.next()).value}`).toBe("1");
-    expect(`${(await reader.next()).value}`).toBe("2");
-    const fault = await faultOf(reader.next());
-    expect([fault.code, fault.message]).toEqual(["bad-backend", "the backend failed: out of luck"]);
-    expect(await reader.next()).toEqual({ done: true, value: undefined });
-  });
-});
-
 describe("a gRPC connection", () => {
   it("is given up after the connect timeout, by our own clock", async () => {
     const mute = createServer(() => {});
@@ -385,69 +229,6 @@ describe("a gRPC connection", () => {
     expect((await faultOf(client.unary(UNARY, HELLO, patient()))).code).toBe("unavailable");
     expect(() => client.exchange(EXCHANGE, patient())).toThrow("closed");
     await client.close();
-  });
-});
-
-const certs = makeCerts();
-
-describe.skipIf(certs === undefined)("gRPC over TLS (needs openssl)", () => {
-  const { ca, server: own, client: ours, stranger } = certs ?? ({} as NonNullable<typeof certs>);
-
-  async function secure(checkClient: boolean): Promise<URL> {
-    const pair = { private_key: own.key, cert_chain: own.cert };
-    const server = await grpcUpstream({}, { credentials: ServerCredentials.createSsl(ca, [pair], checkClient) });
-    closing.push(() => server.close());
-    return server.url;
-  }
-
-  async function asked(url: URL, tls: Parameters<typeof testGrpcClient>[1]): Promise<string> {
-    const client = testGrpcClient(url, tls);
-    closing.push(() => client.close());
-    return `${await client.unary(UNARY, HELLO, patient())}`;
-  }
-
-  it("trusts the authority and the name that it was given, or any when it was told so", async () => {
-    const url = await secure(false);
-    for (const tls of [{ ca }, { ca, serverName: "backend.test" }, { insecure: true }]) {
-      expect(await asked(url, { tls })).toBe("hello");
-    }
-  });
-
-  it("is unavailable when the certificate is not to be trusted", async () => {
-    const url = await secure(false);
-    for (const tls of [{ ca: stranger.ca }, { ca, serverName: "elsewhere.test" }, {}]) {
-      const fault = await faultOf(asked(url, { tls }));
-      expect([fault.code, fault.origin, fault.message]).toEqual([
-        "unavailable",
-        "backend",
-        "no connection to the backend",
-      ]);
-    }
-  });
-
-  it("is unavailable when the certificate is another's, although its authority is trusted", async () => {
-    const pair = { private_key: ours.key, cert_chain: ours.cert };
-    const server = await grpcUpstream({}, { credentials: ServerCredentials.createSsl(null, [pair]) });
-    closing.push(() => server.close());
-    expect((await faultOf(asked(server.url, { tls: { ca } }))).code).toBe("unavailable");
-    expect(await asked(server.url, { tls: { ca, serverName: "gateway.test" } })).toBe("hello");
-  });
-
-  it("shows its own certificate to a server that asks for one", async () => {
-    const url = await secure(true);
-    expect(await asked(url, { tls: { ca, ...ours } })).toBe("hello");
-    for (const tls of [{ ca }, { ca, cert: stranger.cert, key: stranger.key }]) {
-      expect((await faultOf(asked(url, { tls }))).code).toBe("unavailable");
-    }
-  });
-
-  it("goes through a proxy's tunnel, checking the server's name", async () => {
-    const url = await secure(true);
-    const proxy = await testProxy();
-    closing.push(() => proxy.close());
-    const variables = { https_proxy: `http://127.0.0.1:${proxy.port}` };
-    expect(await asked(url, { proxy: variables, tls: { ca, ...ours, serverName: "backend.test" } })).toBe("hello");
-    expect(proxy.asked).toEqual([`CONNECT ${url.host}`]);
   });
 });
 

@@ -1,0 +1,90 @@
+import { ServerCredentials } from "@grpc/grpc-js";
+import { afterEach, describe, expect, it } from "vitest";
+import type { GrpcClient } from "../../../backends/connection.ts";
+import { makeCerts } from "../../support/upstream-certs.ts";
+import { faultOf, patient } from "../../support/upstream-client.ts";
+import { type GrpcHandlers, grpcUpstream, testGrpcClient, UNARY } from "../../support/upstream-grpc.ts";
+import { testProxy } from "../../support/upstream-proxy.ts";
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function _opened(
+  handlers: GrpcHandlers,
+  options: Parameters<typeof testGrpcClient>[1] = {},
+): Promise<GrpcClient> {
+  const server = await grpcUpstream(handlers);
+  const client = testGrpcClient(server.url, options);
+  closing.push(
+    () => server.close(),
+    () => client.close(),
+  );
+  return client;
+}
+
+const HELLO = Buffer.from("hello");
+
+const certs = makeCerts();
+
+describe.skipIf(certs === undefined)("gRPC over TLS (needs openssl)", () => {
+  const { ca, server: own, client: ours, stranger } = certs ?? ({} as NonNullable<typeof certs>);
+
+  async function secure(checkClient: boolean): Promise<URL> {
+    const pair = { private_key: own.key, cert_chain: own.cert };
+    const server = await grpcUpstream({}, { credentials: ServerCredentials.createSsl(ca, [pair], checkClient) });
+    closing.push(() => server.close());
+    return server.url;
+  }
+
+  async function asked(url: URL, tls: Parameters<typeof testGrpcClient>[1]): Promise<string> {
+    const client = testGrpcClient(url, tls);
+    closing.push(() => client.close());
+    return `${await client.unary(UNARY, HELLO, patient())}`;
+  }
+
+  it("trusts the authority and the name that it was given, or any when it was told so", async () => {
+    const url = await secure(false);
+    for (const tls of [{ ca }, { ca, serverName: "backend.test" }, { insecure: true }]) {
+      expect(await asked(url, { tls })).toBe("hello");
+    }
+  });
+
+  it("is unavailable when the certificate is not to be trusted", async () => {
+    const url = await secure(false);
+    for (const tls of [{ ca: stranger.ca }, { ca, serverName: "elsewhere.test" }, {}]) {
+      const fault = await faultOf(asked(url, { tls }));
+      expect([fault.code, fault.origin, fault.message]).toEqual([
+        "unavailable",
+        "backend",
+        "no connection to the backend",
+      ]);
+    }
+  });
+
+  it("is unavailable when the certificate is another's, although its authority is trusted", async () => {
+    const pair = { private_key: ours.key, cert_chain: ours.cert };
+    const server = await grpcUpstream({}, { credentials: ServerCredentials.createSsl(null, [pair]) });
+    closing.push(() => server.close());
+    expect((await faultOf(asked(server.url, { tls: { ca } }))).code).toBe("unavailable");
+    expect(await asked(server.url, { tls: { ca, serverName: "gateway.test" } })).toBe("hello");
+  });
+
+  it("shows its own certificate to a server that asks for one", async () => {
+    const url = await secure(true);
+    expect(await asked(url, { tls: { ca, ...ours } })).toBe("hello");
+    for (const tls of [{ ca }, { ca, cert: stranger.cert, key: stranger.key }]) {
+      expect((await faultOf(asked(url, { tls }))).code).toBe("unavailable");
+    }
+  });
+
+  it("goes through a proxy's tunnel, checking the server's name", async () => {
+    const url = await secure(true);
+    const proxy = await testProxy();
+    closing.push(() => proxy.close());
+    const variables = { https_proxy: `http://127.0.0.1:${proxy.port}` };
+    expect(await asked(url, { proxy: variables, tls: { ca, ...ours, serverName: "backend.test" } })).toBe("hello");
+    expect(proxy.asked).toEqual([`CONNECT ${url.host}`]);
+  });
+});
