@@ -21,6 +21,8 @@ export async function recorded(): Promise<Recorded | Missing> {
       ...(await oipMessages(server.python, "plain")),
       get("root", "/"),
       get("models", "/v2/models"),
+      get("digits_v1-model", "/v2/models/digits_v1"),
+      get("digits_v1-ready", "/v2/models/digits_v1/ready"),
       postBytes("infer-no-type", "/v2/models/add_sub/infer", {
         type: "application/octet-stream",
         body: Buffer.from("{}"),

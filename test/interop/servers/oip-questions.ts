@@ -25,6 +25,8 @@ export const OIP_QUESTIONS: readonly HttpQuestion[] = [
   get("model-unknown", "/v2/models/nobody"),
   get("model-unknown-version", "/v2/models/add_sub/versions/9"),
   get("model-versions", "/v2/models/digits"),
+  get("digits-ready", "/v2/models/digits/ready"),
+  get("echo-ready", "/v2/models/echo/ready"),
   get("echo-model", "/v2/models/echo"),
   get("faulty-model", "/v2/models/faulty"),
   get("faulty-ready", "/v2/models/faulty/ready"),

@@ -19,6 +19,7 @@ const QUESTIONS: readonly HttpQuestion[] = [
   get("status-versions", `${M}/half_plus`),
   get("status-unknown", `${M}/nobody`),
   get("metadata", `${M}/add_sub/metadata`),
+  get("metadata-add_sub-version", `${M}/add_sub/versions/1/metadata`),
   get("metadata-version", `${M}/half_plus/versions/1/metadata`),
   get("metadata-label", `${M}/half_plus/labels/stable/metadata`),
   get("metadata-unknown", `${M}/nobody/metadata`),

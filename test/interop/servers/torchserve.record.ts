@@ -18,6 +18,7 @@ const manage = (name: string, path: string) => get(name, path, "management");
 
 const QUESTIONS: readonly HttpQuestion[] = [
   get("ping", "/ping"),
+  { ...get("describe", "/"), method: "OPTIONS" },
   post("infer", "/predictions/digits", { instances: IMAGES }),
   post("infer-bare", "/predictions/digits", IMAGES),
   post("infer-version", "/predictions/digits/2.0", { instances: IMAGES }),
@@ -43,7 +44,11 @@ const QUESTIONS: readonly HttpQuestion[] = [
   post("too-large", "/predictions/echo", "x".repeat(70_000)),
   post("no-such-path", "/nothing/here", {}),
   manage("models", "/models"),
+  manage("models-page", "/models?limit=100"),
   manage("model", "/models/digits"),
+  manage("model-echo", "/models/echo/all"),
+  manage("model-faulty", "/models/faulty/all"),
+  manage("model-stream", "/models/stream/all"),
   manage("model-all", "/models/digits/all"),
   manage("model-version", "/models/digits/2.0"),
   manage("model-unknown", "/models/nobody"),

@@ -18,6 +18,7 @@ export async function recorded(): Promise<Recorded | Missing> {
       ...OIP_QUESTIONS,
       ...(await oipMessages(triton.python, "triton")),
       get("config", "/v2/models/add_sub/config"),
+      get("config-version", "/v2/models/add_sub/versions/1/config"),
       get("config-stream", "/v2/models/stream/config"),
       get("config-batched", "/v2/models/batched/config"),
       get("config-unknown", "/v2/models/nobody/config"),

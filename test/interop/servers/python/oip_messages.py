@@ -63,6 +63,7 @@ call("model", "ModelMetadata", pb.ModelMetadataRequest(name="add_sub"))
 call("model-versions", "ModelMetadata", pb.ModelMetadataRequest(name="digits"))
 call("model-unknown", "ModelMetadata", pb.ModelMetadataRequest(name="nobody"))
 call("infer", "ModelInfer", add_sub(id="a"))
+call("infer-one-output", "ModelInfer", add_sub(outputs=[pb.ModelInferRequest.InferRequestedOutputTensor(name="OUTPUT1")]))
 call("infer-version", "ModelInfer", add_sub(model_version="1"))
 call("infer-typed", "ModelInfer", typed())
 call("infer-unknown-model", "ModelInfer", request("nobody", [tensor("x", "INT32", [1])], [b"\0\0\0\0"]))
@@ -79,6 +80,9 @@ call("faulty-empty", "ModelInfer", faulty(-2))
 call("faulty-misnamed", "ModelInfer", faulty(-3))
 call("faulty-mistyped", "ModelInfer", faulty(-4))
 call("no-such-method", "NoSuchMethod", pb.ServerLiveRequest())
+
+if hasattr(pb, "RepositoryIndexRequest"):
+    call("index", "RepositoryIndex", pb.RepositoryIndexRequest())
 
 if TRITON:
 
@@ -97,7 +101,6 @@ if TRITON:
     call("config-stream", "ModelConfig", pb.ModelConfigRequest(name="stream"))
     call("config-batched", "ModelConfig", pb.ModelConfigRequest(name="batched"))
     call("config-unknown", "ModelConfig", pb.ModelConfigRequest(name="nobody"))
-    call("index", "RepositoryIndex", pb.RepositoryIndexRequest())
     call("statistics", "ModelStatistics", pb.ModelStatisticsRequest(name="add_sub"))
     call("infer-decoupled", "ModelInfer", stream(2))
     call("stream", "ModelStreamInfer", stream(3))
