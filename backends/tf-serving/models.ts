@@ -1,14 +1,17 @@
 // What TensorFlow Serving tells of its models, whichever way it was asked: states, signatures, who answered.
 
 import type { BackendModel } from "../../core/backend.ts";
+import type { Clock } from "../../core/env.ts";
 import { InferError, invalid } from "../../core/error.ts";
 import { compareVersions, type ModelMetadata, type ModelStatus } from "../../core/model.ts";
 import type { ModelRef } from "../../core/request.ts";
+import type { RowSpec } from "../../wire/json-rows.ts";
 import {
   signatureOf,
   statusOf,
   type TfsMetadata,
   type TfsSignature,
+  type TfsTensorInfo,
   type TfsVersionStatus,
 } from "../../wire/tfs-signatures.ts";
 
@@ -91,4 +94,45 @@ export function signatureNamed(told: TfsMetadata, wanted: string): TfsSignature 
   const found = told.signatures.get(wanted);
   if (found !== undefined) return found;
   throw invalid(`model "${told.name}": expected a signature of ${namesOf(told)}, got "${wanted}"`);
+}
+
+/** What an answer in JSON is read by. */
+export interface KnownOutputs {
+  readonly specs: readonly RowSpec[];
+  readonly version: string;
+}
+
+/** Tells the outputs of a signature beside the usual one, or of the version behind a label. */
+export type ToldOutputs = (
+  asked: { readonly model: ModelRef; readonly signature: string },
+  signal: AbortSignal,
+) => Promise<KnownOutputs>;
+
+/** How long what was told is believed: a newer version may be served then. */
+const TOLD_MS = 5000;
+/** Signatures kept; beyond that the oldest goes. */
+const MOST_TOLD = 256;
+
+/** Asks the server, and keeps the answers for a few seconds, but not that of a label, which may move at any time. */
+export function openTold(teller: TfsTeller, clock: Pick<Clock, "now">): ToldOutputs {
+  const kept = new Map<string, { readonly outputs: KnownOutputs; readonly untilMs: number }>();
+  return async ({ model, signature }, signal) => {
+    const key = JSON.stringify([model, signature]);
+    const known = kept.get(key);
+    if (known !== undefined && known.untilMs > clock.now()) return known.outputs;
+    const told = await teller.metadata(model, signal);
+    const outputs = { specs: signatureNamed(told, signature).outputs.map(rowSpecOf), version: told.version };
+    if (model.select.by === "label") return outputs;
+    kept.delete(key);
+    kept.set(key, { outputs, untilMs: clock.now() + TOLD_MS });
+    for (const oldest of kept.keys()) {
+      if (kept.size <= MOST_TOLD) break;
+      kept.delete(oldest);
+    }
+    return outputs;
+  };
+}
+
+function rowSpecOf({ name, datatype, shape }: TfsTensorInfo): RowSpec {
+  return { name, ...(datatype === undefined ? {} : { datatype }), ...(shape === undefined ? {} : { shape }) };
 }

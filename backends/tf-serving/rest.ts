@@ -15,7 +15,7 @@ import type { Connection, Door, HttpAnswer, HttpClient } from "../connection.ts"
 import { chooseOutputs, inputBytes, modelOf, SMALL_BYTES } from "../http/answers.ts";
 import { segment } from "../oip/paths.ts";
 import { restFault } from "./faults.ts";
-import { readMetadata, readModels, signatureNamed, type TfsTeller } from "./models.ts";
+import { type KnownOutputs, openTold, readMetadata, readModels, type TfsTeller, type ToldOutputs } from "./models.ts";
 import { formatOf, signatureSent, type TfsWords, usualSignature } from "./words.ts";
 
 interface Server {
@@ -23,6 +23,7 @@ interface Server {
   readonly door: Door;
   readonly client: HttpClient;
   readonly teller: TfsTeller;
+  readonly told: ToldOutputs;
 }
 
 /** Opens the connection. */
@@ -38,7 +39,7 @@ export function openTfsRest(words: TfsWords, door: Door): Connection {
     status: async ({ name }, signal) => decodeStatus(await get(`/v1/models/${segment(name)}`, signal)),
     metadata: async (model, signal) => decodeMetadata(await get(`${pathOf(model)}/metadata`, signal)),
   };
-  const server: Server = { words, door, client, teller };
+  const server: Server = { words, door, client, teller, told: openTold(teller, door.env.clock) };
   return {
     infer: (request, call) => infer(server, request, call),
     health: (signal) => askHealth(server, signal),
@@ -67,13 +68,15 @@ async function infer(server: Server, request: InferRequest, call: Call): Promise
   if (call.signal.aborted) throw abortReason(call.signal);
   const verb = verbOf(request);
   const { door, client } = server;
+  // before the question: without it the answer could not be read
+  const known = verb === "predict" ? await outputsOf(server, request, call.signal) : undefined;
   const headers = { ...door.headers(call), "content-type": "application/json" };
   const work = verb === "predict" ? writePredict(server, request) : writeExamples(server, request);
   const body = await door.run(work, { small: inputBytes(request) <= SMALL_BYTES, signal: call.signal });
   const path = `${pathOf(request.model)}:${verb}`;
   const answer = await client.ask({ method: "POST", path, headers, body, idempotent: true }, call);
   if (answer.status !== 200) throw restFault(answer);
-  return readReply(server, { request, answer, call });
+  return readReply(server, known, { request, answer, call });
 }
 
 function verbOf({ task }: InferRequest): "predict" | "classify" | "regress" {
@@ -100,11 +103,12 @@ interface Answered {
   readonly call: Call;
 }
 
-async function readReply(server: Server, answered: Answered): Promise<InferResponse> {
-  const { request, answer, call } = answered;
-  const { door } = server;
+async function readReply(
+  { door }: Server,
+  known: KnownOutputs | undefined,
+  { request, answer, call }: Answered,
+): Promise<InferResponse> {
   const small = answer.body.byteLength <= SMALL_BYTES;
-  const known = request.task === "infer" ? await outputsOf(server, request, call.signal) : undefined;
   const outputs = await door.run(readOutputs(request, answer.body, known?.specs), { small, signal: call.signal });
   const { name, select } = request.model;
   const version = select.by === "version" ? select.version : (known?.version ?? "1");
@@ -126,26 +130,16 @@ function readOutputs(
   return decodeResponse(body, { limits, ...(specs === undefined ? {} : { specs }) });
 }
 
-interface Known {
-  readonly specs: readonly RowSpec[];
-  readonly version: string;
-}
-
-// The answer carries no datatypes: the signature has them. That of a label, or of another name than the usual, is asked
-// for itself; the other is kept by the frame.
-async function outputsOf({ words, door, teller }: Server, request: InferRequest, signal: AbortSignal): Promise<Known> {
+// The answer carries no datatypes: the signature has them. The usual one is kept by the frame.
+async function outputsOf(
+  { words, door, told }: Server,
+  request: InferRequest,
+  signal: AbortSignal,
+): Promise<KnownOutputs> {
   const { model } = request;
   const usual = usualSignature(words, model.name);
-  const wanted = signatureSent(words, request) ?? usual;
-  if (wanted === usual && model.select.by !== "label") {
-    const { outputs, version } = await door.signature(modelOf(request), signal);
-    return { specs: outputs, version };
-  }
-  const told = await teller.metadata(model, signal);
-  const specs = signatureNamed(told, wanted).outputs.map(({ name, datatype, shape }) => ({
-    name,
-    ...(datatype === undefined ? {} : { datatype }),
-    ...(shape === undefined ? {} : { shape }),
-  }));
-  return { specs, version: told.version };
+  const signature = signatureSent(words, request) ?? usual;
+  if (signature !== usual || model.select.by === "label") return told({ model, signature }, signal);
+  const { outputs, version } = await door.signature(modelOf(request), signal);
+  return { specs: outputs, version };
 }

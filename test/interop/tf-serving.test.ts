@@ -156,9 +156,12 @@ realServer("tf-serving", start, (server) => {
         await tfs.infer(ask("half_plus", features, { task: "regress", signature: "regress_x" }), call()),
       );
       expect(values.map(hex)).toEqual([hex(numbers("outputs", "FP32", [2], [3.5, 5]))]);
-      // tf.train.Example of x: 1.0, written by TensorFlow 2.21
-      const example = Buffer.from("0a0d0a0b0a017812061204 0a020000".replace(/ /g, ""), "hex");
-      expect(example.byteLength).toBeGreaterThan(0);
+      // tf.train.Example of x: 1.0, as TensorFlow 2.21 serializes it (test/golden/wire/make_tfs.py)
+      const example = Buffer.from("0a0f0a0d0a017812081206 0a040000803f".replace(" ", ""), "hex");
+      const serialized: Tensor = { name: "inputs", datatype: "BYTES", shape: [1], data: joinBytesElements([example]) };
+      const task = { task: "regress", signature: "regress_x" } as const;
+      const again = outputsOf(await tfs.infer(ask("half_plus", [serialized], task), call()));
+      expect(again.map(hex)).toEqual([hex(numbers("outputs", "FP32", [1], [3.5]))]);
     });
 
     test("tells the caller's faults from the server's", async () => {

@@ -3,7 +3,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Connection, Door } from "../../../backends/connection.ts";
-import { grpcFaultOf, restFault } from "../../../backends/tf-serving/faults.ts";
 import { tfServing, tfServingServer } from "../../../backends/tf-serving.ts";
 import type { InferError } from "../../../core/error.ts";
 import type { Tensor } from "../../../core/tensor.ts";
@@ -174,6 +173,31 @@ describe("over REST", () => {
     expect(faultsOf(tested, { protocol: "http" })).toEqual([expect.stringContaining("protocol")]);
   });
 
+  test("a signature beside the usual one is asked for once in a few seconds, that of a label each time", async () => {
+    const info = { dtype: "DT_INT32", tensor_shape: { dim: [{ size: "-1" }] }, name: "y:0" };
+    const told = {
+      model_spec: { version: "7" },
+      metadata: { signature_def: { signature_def: { other: { inputs: {}, outputs: { y: info } } } } },
+    };
+    const door = kindDoor(({ method }) => ({ body: method === "GET" ? JSON.stringify(told) : '{"outputs": [1]}' }));
+    const tfs = connectKind(tested, {}, door);
+    const request = (more: object) => ask("m", [x], { signature: "other", ...more });
+    const reply = await tfs.infer(request({}), someCall());
+    expect(outputsOf(reply).map(hex)).toEqual([hex(numbers("y", "INT32", [1], [1]))]);
+    expect(reply).toMatchObject({ model: { name: "m", version: "7" } });
+    await tfs.infer(request({}), someCall());
+    await tfs.infer(request(label("m", "l")), someCall());
+    await tfs.infer(request(label("m", "l")), someCall());
+    const M = "/v1/models/m";
+    expect(door.asks.map(({ path }) => path)).toEqual([
+      ...[`${M}/metadata`, `${M}:predict`, `${M}:predict`],
+      ...[`${M}/labels/l/metadata`, `${M}/labels/l:predict`, `${M}/labels/l/metadata`, `${M}/labels/l:predict`],
+    ]);
+    expect((await faultOf(tfs.infer(request({ signature: "nobody" }), someCall())))[3]).toContain(
+      "expected a signature of other",
+    );
+  });
+
   test("what its JSON has no form for is refused before it is sent, naming what carries it", async () => {
     const door = kindDoor(() => ({}), { signature: SIGNATURE });
     const connection = connectKind(tested, {}, door);
@@ -197,30 +221,6 @@ describe("over REST", () => {
   ])("an answer of %s is the backend's fault", async (body, words) => {
     const fault = await faultOf(asked({}, ask("m", [x]), body));
     expect(fault).toEqual(["bad-backend", "backend", "elsewhere", expect.stringContaining(words)]);
-  });
-
-  // protocols.md 8.1: the status map
-  test.each([
-    [400, '{"error": "Serving signature name: \\"s\\" not found in signature def"}', "invalid-argument client no"],
-    [400, '{"error": "Unrecognized servable version label: x"}', "not-found client no"],
-    [400, '{"error": "Malformed request: POST /v1/models/m"}', "invalid-argument client no"],
-    [401, '{"error": "no"}', "bad-backend backend elsewhere"],
-    [403, '{"error": "no"}', "bad-backend backend elsewhere"],
-    [404, '{"error": "Servable not found for request: Latest(m)"}', "not-found client no"],
-    [404, "", "bad-backend backend no"],
-    [405, "", "bad-backend backend no"],
-    [409, '{"error": "aborted"}', "unavailable backend elsewhere"],
-    [413, "", "too-large client no"],
-    [429, '{"error": "full"}', "overloaded backend elsewhere"],
-    [499, '{"error": "cancelled"}', "unavailable backend elsewhere"],
-    [500, '{"error": "boom"}', "bad-backend backend elsewhere"],
-    [501, '{"error": "Conversion of JSON Value: 1 to type: half"}', "unsupported client no"],
-    [502, "<html>", "unavailable backend elsewhere"],
-    [503, '{"error": "down"}', "unavailable backend elsewhere"],
-    [504, '{"error": "late"}', "deadline-exceeded backend no"],
-  ])("status %d with %s is %s", (status, body, word) => {
-    const { code, origin, retryable } = restFault({ status, headers: new Map(), body: Buffer.from(body) });
-    expect([code, origin, retryable].join(" ")).toBe(word);
   });
 
   test("a server behind a proxy that reaches nothing is not up", async () => {
@@ -248,28 +248,6 @@ describe("over REST", () => {
 });
 
 describe("over gRPC", () => {
-  const word = (code: number, details: string) => {
-    const fault = grpcFaultOf({ code, details, trailers: new Map() });
-    return fault === undefined ? "as gRPC has it" : [fault.code, fault.origin, fault.retryable].join(" ");
-  };
-
-  // protocols.md 16.2
-  test.each([
-    [3, "input size does not match signature: 0!=1", "as gRPC has it"],
-    [3, "Unrecognized servable version label: x", "not-found client no"],
-    [5, "Servable not found for request: Latest(m)", "as gRPC has it"],
-    [7, "", "bad-backend backend elsewhere"],
-    [8, "queue full", "overloaded backend elsewhere"],
-    [9, 'Serving signature key "s" not found.', "invalid-argument client no"],
-    [9, "Table not initialized.", "unavailable backend elsewhere"],
-    [12, "no such op", "unsupported backend no"],
-    [13, "boom", "as gRPC has it"],
-    [14, "", "as gRPC has it"],
-    [16, "", "bad-backend backend elsewhere"],
-  ])("status %d %s is %s", (code, details, expected) => {
-    expect(word(code, details)).toBe(expected);
-  });
-
   test("tensors go as their bytes, under the model, version and signature asked for", async () => {
     const server = await startRecordedGrpc("tf-serving");
     const door = liveDoor(`http://127.0.0.1:${server.port}`);
