@@ -190,9 +190,6 @@ async function encode(
 function modelOf(wire: WireRequest): ModelRef {
   const { model = "", version } = wire.params;
   if (version === undefined) return { name: model, select: { by: "default" } };
-  if (!/^\d{1,19}$/.test(version)) {
-    throw new InferError("not-found", `model "${model}": a version is a whole number, got "${version}"`);
-  }
   return { name: model, select: { by: "version", version } };
 }
 
