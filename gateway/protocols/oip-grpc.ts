@@ -1,10 +1,13 @@
 // The Open Inference Protocol (KServe v2) over gRPC, with Triton's streams, statistics and repository.
 
+import { InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import { OIP_SERVICE } from "../../wire/oip-proto-service.ts";
 import { grpcFail, grpcReply } from "./grpc-status.ts";
 import { infer } from "./oip-grpc/infer.ts";
 import { modelMetadata, modelReady, serverLive, serverMetadata, serverReady } from "./oip-grpc/metadata.ts";
+import { loadModel, repositoryIndex, unloadModel } from "./oip-grpc/repository.ts";
+import { streamInfer } from "./oip-grpc/stream.ts";
 
 /** Answers a call of one message with one message. */
 type Answering = (wire: WireRequest, planes: Planes) => Promise<Uint8Array>;
@@ -24,6 +27,20 @@ const unary = (method: string, answer: Answering): Route =>
     }
   });
 
+/** Calls of Triton's that this gateway does not take, told apart from those that nobody knows. */
+const NOT_YET = [
+  "ModelConfig",
+  "ModelStatistics",
+  "SystemSharedMemoryStatus",
+  "SystemSharedMemoryRegister",
+  "SystemSharedMemoryUnregister",
+  "CudaSharedMemoryStatus",
+  "CudaSharedMemoryRegister",
+  "CudaSharedMemoryUnregister",
+  "TraceSetting",
+  "LogSettings",
+];
+
 export const oipGrpc: Protocol = {
   name: "oip-grpc",
   listener: "grpc",
@@ -36,5 +53,14 @@ export const oipGrpc: Protocol = {
     unary("ServerMetadata", serverMetadata),
     unary("ModelMetadata", modelMetadata),
     route("ModelInfer", infer),
+    { ...route("ModelStreamInfer", streamInfer), body: "stream" },
+    unary("RepositoryIndex", repositoryIndex),
+    unary("RepositoryModelLoad", loadModel),
+    unary("RepositoryModelUnload", unloadModel),
+    ...NOT_YET.map((method) =>
+      unary(method, async () => {
+        throw new InferError("unsupported", `${method} is not supported yet`);
+      }),
+    ),
   ],
 };

@@ -1,6 +1,12 @@
 // A client of the gateway's gRPC listener that speaks in encoded messages, apart from the gateway's own client.
 
 import { Client, type ClientDuplexStream, type ClientOptions, credentials, Metadata } from "@grpc/grpc-js";
+import type { Hints } from "../../core/hints.ts";
+import type { InferRequest } from "../../core/request.ts";
+import { NO_PARAMETERS, type Parameters, type Tensor } from "../../core/tensor.ts";
+import { decodeResponse, encodeRequest, type OipProtoResponse } from "../../wire/oip-proto.ts";
+import { decodeStreamPart, type StreamPart } from "../../wire/oip-proto-stream.ts";
+import { runNow } from "../../wire/sliced.ts";
 
 export interface GrpcAnswer {
   readonly messages: readonly Buffer[];
@@ -71,4 +77,63 @@ export function grpcCaller(port: number, options: ClientOptions & { readonly com
 function textsOf(metadata: Metadata | undefined): Readonly<Record<string, string>> {
   const entries = Object.entries(metadata?.getMap() ?? {});
   return Object.fromEntries(entries.map(([name, value]) => [name, `${value}`]));
+}
+
+/** A request of the Open Inference Protocol, encoded. */
+export interface InferAsk {
+  readonly model: string;
+  readonly version?: string;
+  readonly id?: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs?: readonly string[];
+  readonly parameters?: Parameters;
+  readonly hints?: Omit<Hints, "id">;
+  readonly contents?: "raw" | "typed";
+  readonly emptyFinal?: boolean;
+}
+
+/** ModelInferRequest. */
+export function inferMessage(ask: InferAsk): Uint8Array {
+  const { model, version, id, contents = "raw", parameters = NO_PARAMETERS, hints, emptyFinal = false } = ask;
+  const request: InferRequest = {
+    model: { name: model, select: { by: "default" } },
+    task: "infer",
+    inputs: ask.inputs,
+    parameters,
+    stream: false,
+    ...(ask.outputs === undefined ? {} : { outputs: ask.outputs.map((name) => ({ name, parameters: NO_PARAMETERS })) }),
+  };
+  const to = {
+    model: { name: model, ...(version === undefined ? {} : { version }) },
+    contents,
+    emptyFinal,
+    ...(id === undefined ? {} : { id }),
+    ...(hints === undefined ? {} : { hints }),
+  };
+  return runNow(encodeRequest(request, to));
+}
+
+const LIMITS = { limits: { maxInputs: 1024, maxNesting: 100 } };
+
+/** ModelInferResponse, read. */
+export function inferAnswer(message: Uint8Array | undefined): OipProtoResponse {
+  if (message === undefined) throw new Error("expected an answer, got none");
+  return runNow(decodeResponse(message, LIMITS));
+}
+
+/** ModelStreamInferResponse, read. */
+export function streamAnswer(message: Uint8Array | undefined): StreamPart {
+  if (message === undefined) throw new Error("expected an answer, got none");
+  return runNow(decodeStreamPart(message, LIMITS));
+}
+
+/** A tensor of INT32 of shape [n]. */
+export function int32(name: string, ...values: readonly number[]): Tensor {
+  return { name, datatype: "INT32", shape: [values.length], data: new Uint8Array(new Int32Array(values).buffer) };
+}
+
+/** The values of a tensor of INT32. */
+export function ints(tensor: Tensor | undefined): readonly number[] {
+  const bytes = Uint8Array.from(tensor?.data ?? []);
+  return [...new Int32Array(bytes.buffer)];
 }
