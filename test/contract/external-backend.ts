@@ -12,7 +12,7 @@ import { elements, type Plain } from "../support/gateway-oip.ts";
 import { until } from "../support/http-client.ts";
 import { type AskedHttp, type Fault, type RecordedServer, startRecorded } from "../support/recorded.ts";
 import { type GrpcFault, type RecordedGrpcServer, startRecordedGrpc } from "../support/recorded-grpc.ts";
-import type { ExternalRow, Shown } from "./external-rows.ts";
+import type { ExternalRow, Shown } from "./external-row.ts";
 
 /** What the server does with the next inferences; health and metadata are always answered as recorded. */
 export interface Script {

@@ -6,7 +6,8 @@ import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { until } from "../support/http-client.ts";
 import type { AskedHttp } from "../support/recorded.ts";
 import { aCall, type ExternalBackend, openExternalRow, type Script, shown } from "./external-backend.ts";
-import { EXTERNAL_ROWS, type ExternalRow, requestOf } from "./external-rows.ts";
+import { type ExternalRow, requestOf } from "./external-row.ts";
+import { EXTERNAL_ROWS } from "./external-rows.ts";
 
 const NEVER = new AbortController().signal;
 const BIG = "x".repeat(2 ** 20 + 1);

@@ -16,6 +16,8 @@ export interface ServerPlan {
   readonly ready: () => Promise<boolean>;
   /** How long it may take to become ready; 60 seconds when absent. */
   readonly timeoutMs?: number;
+  /** How many tenths of a second it has to end by itself, once told to; 80 when absent. */
+  readonly graceTenths?: number;
 }
 
 export interface RunningServer {
@@ -35,7 +37,7 @@ const LOG_CHARS = 16_384;
 const POLL_MS = 50;
 
 // Its standard input is a pipe that this process holds: when it closes, by close() or because this process has died,
-// the group is told to end (TERM), and after 8 seconds made to (KILL). No start-up files: Node's pipe is a socket, and a bash
+// the group is told to end (TERM), and after its grace made to (KILL). No start-up files: Node's pipe is a socket, and a bash
 // without a shell above it (SHLVL below 2) takes that for rshd and reads ~/.bashrc, which may put another Python first.
 const SUPERVISE = `
 exec 3<&0
@@ -45,7 +47,7 @@ server=$!
 cat <&3 >/dev/null &
 wait -n "$server" $!
 kill -TERM -- -$$
-for _ in $(seq 80); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
+for _ in $(seq "$SLUICE_GRACE"); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
 kill -KILL -- -$$
 `;
 
@@ -59,7 +61,7 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
   const child = spawn("bash", ["--norc", "-c", SUPERVISE, "supervise", plan.command, ...plan.args], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, BASH_ENV: "", ...plan.env },
+    env: { ...process.env, SLUICE_GRACE: `${plan.graceTenths ?? 80}`, BASH_ENV: "", ...plan.env },
     ...(plan.cwd === undefined ? {} : { cwd: plan.cwd }),
   });
   let log = "";
