@@ -1,8 +1,10 @@
 // The second pass over a config: its parts make sense together.
 
+import { fixedTensor } from "../core/fixed.ts";
+import type { PolicyKind } from "../core/policy.ts";
 import { formatBytes } from "../core/units.ts";
+import { checkRoutes } from "./check-route.ts";
 import type { Address, Listen } from "./config.ts";
-import { fixedTensor } from "./fixed.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
 import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
@@ -14,9 +16,14 @@ import { formatAddress } from "./words.ts";
  *
  * @param config the same as YAML gives it, where a backend whose own words are wrong still has its name
  */
-export function checkSense(document: Document, config: unknown): readonly Fault[] {
+export function checkSense(document: Document, config: unknown, policies: readonly PolicyKind[]): readonly Fault[] {
   const backends = isMap(config) && isMap(config.backends) ? Object.keys(config.backends) : [];
-  return [...checkListen(document.listen), ...checkModels(document.models, backends), ...checkLimits(document)];
+  return [
+    ...checkListen(document.listen),
+    ...checkModels(document.models, backends),
+    ...checkRoutes(document.models ?? {}, policies),
+    ...checkLimits(document),
+  ];
 }
 
 /** What is wrong with the names in a config, whatever else is: names are keys, which no schema looks at. */
@@ -168,7 +175,11 @@ function castsOfBytes(tensors: NonNullable<TargetWords["inputs"]>): readonly str
 function checkLabels(at: Path, { labels, versions }: ModelWords): readonly Fault[] {
   if (versions === undefined) return [];
   const known = Object.keys(versions);
-  return Object.entries(labels ?? {}).flatMap(([label, version]) => {
+  return Object.entries(labels ?? {}).flatMap(([label, version]): readonly Fault[] => {
+    if (known.includes(label)) {
+      const message = `expected a label that is no version, got ${JSON.stringify(label)}, which is both`;
+      return [{ path: [...at, "labels", label], message, at: "key" }];
+    }
     if (known.includes(version)) return [];
     const message = `expected one of the model's versions (${known.join(", ")}), got ${JSON.stringify(version)}`;
     return [{ path: [...at, "labels", label], message }];

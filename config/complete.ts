@@ -2,8 +2,17 @@
 
 import { dirname, resolve } from "node:path";
 import type { TargetRef } from "../core/bridge.ts";
+import { wordKinds } from "../core/policy.ts";
 import { completeSignature } from "../core/signature.ts";
-import { type BackendConfig, type Config, deepFreeze, type Kinds, type ModelConfig, type Runs } from "./config.ts";
+import {
+  type BackendConfig,
+  type Config,
+  deepFreeze,
+  type ExposuresConfig,
+  type Kinds,
+  type ModelConfig,
+  type Runs,
+} from "./config.ts";
 import type { Document } from "./schema.ts";
 import { completeTarget, targetsOf } from "./targets.ts";
 
@@ -16,7 +25,7 @@ export interface Complete {
 /** The whole config, frozen. `file` is where it came from; relative paths start from its folder. */
 export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Config {
   const { document, backends } = shaped;
-  const { limits, models } = document;
+  const { limits, models, exposures } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
   const frozen = backends.map(({ options, ...backend }) => Object.freeze({ ...backend, options: deepFreeze(options) }));
   return deepFreeze({
@@ -25,6 +34,8 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     drainDelayMs: document.drainDelay,
     drainLimitMs: document.drainLimit,
     tenant: document.tenant,
+    testers: document.testers,
+    exposures: exposures === undefined ? undefined : completeExposures(exposures),
     timeoutMs: document.timeout,
     limits: {
       bodyBytes: limits.body,
@@ -50,14 +61,19 @@ type ModelWords = NonNullable<Document["models"]>[string];
 function completeModel([name, words]: readonly [string, ModelWords], kinds: Kinds): ModelConfig {
   const options: Readonly<Record<string, unknown>> = words;
   const policies = new Map<string, unknown>();
-  for (const { word } of kinds.policies) if (options[word] !== undefined) policies.set(word, options[word]);
+  for (const { word } of wordKinds(kinds.policies)) if (options[word] !== undefined) policies.set(word, options[word]);
   return {
     name,
     runs: completeRuns(name, words),
     labels: new Map(Object.entries(words.labels ?? {})),
     signature: words.signature === undefined ? undefined : completeSignature(words.signature),
     policies,
+    ...(words.route === undefined ? {} : { route: words.route }),
   };
+}
+
+function completeExposures({ to, every, batch, queue }: NonNullable<Document["exposures"]>): ExposuresConfig {
+  return { to, everyMs: every, batch, queue };
 }
 
 function completeRuns(name: string, words: ModelWords): Runs {

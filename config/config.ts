@@ -4,6 +4,7 @@ import type { BackendKind } from "../core/backend.ts";
 import type { TargetRef } from "../core/bridge.ts";
 import type { Signature } from "../core/model.ts";
 import type { PolicyKind } from "../core/policy.ts";
+import type { Branch } from "../core/route.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
 export interface Address {
@@ -15,6 +16,27 @@ export interface Listen {
   readonly http?: Address;
   readonly grpc?: Address | undefined;
   readonly admin?: Address;
+}
+
+/** A range of addresses. */
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+  readonly family: "ipv4" | "ipv6";
+}
+
+/** Who may force a variant and see the way of a request. */
+export interface Testers {
+  readonly peers: readonly Network[];
+  readonly tenants: readonly string[];
+}
+
+/** Where the records of exposures go, and how many wait for how long. */
+export interface ExposuresConfig {
+  readonly to: "stdout" | { readonly file: string } | { readonly webhook: string };
+  readonly everyMs: number;
+  readonly batch: number;
+  readonly queue: number;
 }
 
 /** How many bytes of requests may be in the house at once: a share of the memory there is, or bytes. */
@@ -60,6 +82,8 @@ export interface ModelConfig {
   readonly labels: ReadonlyMap<string, string>;
   /** The signature, where the config declares it. */
   readonly signature: Signature | undefined;
+  /** Which way requests go that name neither a version nor a label; the newest version where absent. */
+  readonly route?: Branch;
   /** The model's policies: what follows each word, as its kind's options read it. */
   readonly policies: ReadonlyMap<string, unknown>;
 }
@@ -72,6 +96,9 @@ export interface Config {
   /** How long what is in flight may take to finish after that. */
   readonly drainLimitMs: number;
   readonly tenant: { readonly header: string; readonly trusted: true } | undefined;
+  /** Nobody where undefined. */
+  readonly testers: Testers | undefined;
+  readonly exposures: ExposuresConfig | undefined;
   /** The deadline of a request where neither the client nor the model says one. */
   readonly timeoutMs: number;
   readonly limits: Limits;

@@ -70,7 +70,12 @@ function guess(issue: z.core.$ZodRawIssue): string {
 export function faultsOf(error: z.ZodError, at: Path, known: (path: Path) => KnownWords): readonly Fault[] {
   return error.issues.flatMap((issue): readonly Fault[] => {
     const path: Path = [...at, ...issue.path.map((step) => (typeof step === "number" ? step : String(step)))];
-    if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
+    if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message, ...atKey(issue) }];
     return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known(path)), at: "key" }));
   });
+}
+
+// An issue made of a fault of its own keeps the place that the fault points at.
+function atKey(issue: z.core.$ZodIssue): Pick<Fault, "at"> {
+  return issue.code === "custom" && issue.params?.at === "key" ? { at: "key" } : {};
 }

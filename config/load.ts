@@ -44,7 +44,7 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   if (value === undefined) return refuse(inText, text.place);
   const shaped = shape(value.config, kinds);
   const earlier = [...inText, ...shaped.faults, ...checkNames(value.config)];
-  const sense = shaped.document === undefined ? [] : checkSense(shaped.document, value.config);
+  const sense = shaped.document === undefined ? [] : checkSense(shaped.document, value.config, kinds.policies);
   const faults = [
     ...echoless(earlier, inText),
     ...sense.filter(({ path }) => !earlier.some((fault) => within(fault, path))),

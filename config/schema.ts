@@ -1,11 +1,13 @@
 // The words of the config that are built, each with its description: the one source of the types, the checks and the JSON Schema.
 
 import { type ZodType, z } from "zod";
-import type { PolicyKind } from "../core/policy.ts";
+import { type PolicyKind, wordKinds } from "../core/policy.ts";
+import type { Branch } from "../core/route.ts";
 import { signatureWord } from "../core/signature.ts";
 import { bytes, duration, show } from "../core/words.ts";
+import { routeWord } from "./route.ts";
 import { labelsWord, targetWords, versionsWord } from "./targets.ts";
-import { address, headerName, inFlight } from "./words.ts";
+import { address, exposuresWord, headerName, inFlight, testersWord } from "./words.ts";
 
 /** Says what was expected instead of a bare type. */
 function expecting(what: string) {
@@ -79,6 +81,8 @@ const model = z.strictObject({
   versions: versionsWord.optional(),
   labels: labelsWord.optional(),
   signature: signatureWord.optional(),
+  // read by branchWord: which routers there are is known only when it runs
+  route: z.custom<Branch>().optional(),
 });
 
 const MODELS = "What clients ask for, by name. Without it every model of every backend is served under its own name.";
@@ -95,6 +99,8 @@ const document = z.strictObject({
   drainLimit: duration().prefault("30s").describe("After that: how long requests in flight may take to finish."),
   timeout: duration().prefault("30s").describe("The deadline of a request where neither it nor its model says one."),
   tenant: tenant.optional(),
+  testers: testersWord.optional(),
+  exposures: exposuresWord.optional(),
   limits,
   log,
   zone: z
@@ -111,9 +117,8 @@ export type Document = z.output<typeof document>;
 
 /** The whole config with these policies. What `backends.*` holds beside `kind` is read by the kind. */
 export function documentOf(policies: readonly PolicyKind[]): ZodType<Document> {
-  const ofModels = policies.filter((kind) => kind.place !== "route");
-  const words = Object.fromEntries(ofModels.map(({ word, options }) => [word, options.optional()]));
+  const words = Object.fromEntries(wordKinds(policies).map(({ word, options }) => [word, options.optional()]));
   // the type stays that of a model's own words: which policies there are is known only when it runs
-  const withPolicies = model.extend(words) as unknown as typeof model;
+  const withPolicies = model.extend({ ...words, route: routeWord(policies).optional() }) as unknown as typeof model;
   return document.extend({ models: z.record(z.string(), withPolicies).optional().describe(MODELS) });
 }

@@ -2,9 +2,10 @@
 
 import type { z } from "zod";
 import type { BackendKind } from "../core/backend.ts";
+import { wordKinds } from "../core/policy.ts";
 import type { BackendConfig, Kinds } from "./config.ts";
 import { describeIssue, faultsOf } from "./issues.ts";
-import { knownWords } from "./json-schema.ts";
+import { knownWords } from "./known-words.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
 import { isMap, plannedKind, plannedWords, takePlanned } from "./planned.ts";
 import { type Document, documentOf } from "./schema.ts";
@@ -30,7 +31,7 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
   }
   const kindAt = kindFinder(config, kinds);
   const own = (path: Path, word: string) => {
-    if (path[0] === "models") return kinds.policies.some((policy) => policy.word === word);
+    if (path[0] === "models") return [...wordKinds(kinds.policies).map((kind) => kind.word), "route"].includes(word);
     const kind = kindAt(path);
     if (sharedWords(kinds).includes(word)) return true;
     return kind !== undefined && knownWords(kind.options, []).includes(word);
@@ -140,7 +141,7 @@ function readPolicies(words: readonly (readonly [string, unknown])[], at: Path, 
   const faults: Fault[] = [];
   const read = new Map<string, unknown>();
   for (const [word, value] of words) {
-    const kind = kinds.policies.find((policy) => policy.word === word);
+    const kind = wordKinds(kinds.policies).find((policy) => policy.word === word);
     const parsed = kind?.options.safeParse(value, { error: describeIssue });
     if (kind === undefined || parsed === undefined) continue;
     if (parsed.success) read.set(word, parsed.data);

@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 import type { Bridge, BridgedTensor, TargetRef } from "../core/bridge.ts";
+import { fixedTensor } from "../core/fixed.ts";
 import { datatypeWord } from "../core/signature.ts";
 import { show } from "../core/words.ts";
-import { fixedTensor } from "./fixed.ts";
 
 /** A version as it may be written: 1 or "1". */
 const version = () =>
@@ -62,9 +62,15 @@ const target = z.strictObject(targetWords);
 export const versionsWord = z
   .record(
     z.string(),
-    z.union([z.strictObject({ targets: z.array(target).min(1) }), target], {
-      error: (issue) => versionExpected(issue.input),
-    }),
+    z.union(
+      [
+        z.strictObject({ targets: z.array(target).min(1).describe("The equivalent targets that run the version.") }),
+        target,
+      ],
+      {
+        error: (issue) => versionExpected(issue.input),
+      },
+    ),
   )
   .describe("The versions that clients see, each with the target or the equivalent targets that run it.");
 

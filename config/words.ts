@@ -1,10 +1,10 @@
 // The small words of the gateway's own config: shares, addresses, names of headers.
 
-import { isIPv6 } from "node:net";
-import type { ZodType } from "zod";
+import { isIP, isIPv6 } from "node:net";
+import { type ZodType, z } from "zod";
 import { BYTES_EXPECTED, parseBytes } from "../core/units.ts";
-import { word } from "../core/words.ts";
-import type { Address, InFlight } from "./config.ts";
+import { duration, word } from "../core/words.ts";
+import type { Address, InFlight, Network } from "./config.ts";
 
 /** A share of the memory such as `25%`, or a size. */
 export function inFlight(): ZodType<InFlight, string> {
@@ -51,3 +51,49 @@ export function headerName(): ZodType<string, string> {
   const expected = "the name of a header such as x-tenant";
   return word(expected, (text) => (/^[!#$%&'*+.^`|~\w-]+$/.test(text) ? { value: text.toLowerCase() } : { expected }));
 }
+
+const NETWORK_EXPECTED = "an address or a network such as 127.0.0.1 or 10.0.0.0/8";
+
+function network(): ZodType<Network, string> {
+  return word<Network>(NETWORK_EXPECTED, (text) => {
+    const [, address = "", digits] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+    const family = isIP(address);
+    const most = family === 6 ? 128 : 32;
+    const prefix = digits === undefined ? most : Number(digits);
+    if (family === 0 || prefix > most) return { expected: NETWORK_EXPECTED };
+    return { value: { address, prefix, family: family === 6 ? "ipv6" : "ipv4" } };
+  });
+}
+
+/** Who may force a variant and see the way of a request. */
+export const testersWord = z
+  .strictObject({
+    peers: z.array(network()).default([]).describe("Their addresses; behind a proxy every client has the proxy's."),
+    tenants: z.array(z.string().min(1)).default([]).describe("Their tenants."),
+  })
+  .describe(
+    "Who may force a variant by a header and ask with sluice-explain: 1 for the way of a request; nobody by default.",
+  );
+
+const MAX_QUEUE = 1_000_000;
+
+/** Where the records of exposures go. */
+export const exposuresWord = z
+  .strictObject({
+    to: z
+      .union([
+        z.literal("stdout"),
+        z.strictObject({ file: z.string().min(1) }),
+        z.strictObject({ webhook: z.url({ protocol: /^https?$/, error: "expected the URL of a webhook" }) }),
+      ])
+      .describe("stdout, {file: exposures.jsonl}, or {webhook: URL}, which gets a batch of records a request."),
+    every: duration().prefault("1s").describe("How long a record waits at most for others to go with it."),
+    batch: z.int().min(1).max(10_000).default(500).describe("Records that go together at most."),
+    queue: z
+      .int()
+      .min(1)
+      .max(MAX_QUEUE)
+      .default(10_000)
+      .describe("Records that wait at most; more are dropped and counted."),
+  })
+  .describe("Where a record of each unit's first sight in a variant of an experiment goes; nowhere by default.");

@@ -4,7 +4,8 @@ import type { Clock } from "./env.ts";
 import { InferError } from "./error.ts";
 import { type DecisionTrace, openTrace } from "./trace.ts";
 
-export type Purpose = "user" | "shadow" | "probe" | "warm-up";
+/** `explain` is a question about the way of a request: it goes down the route, and nothing is sent. */
+export type Purpose = "user" | "shadow" | "probe" | "warm-up" | "explain";
 
 export interface Sequence {
   readonly id: bigint | string;

@@ -54,6 +54,20 @@ export type Event =
       readonly state: "healthy" | "unhealthy" | "gone";
       readonly reason: string | undefined;
     }
+  /** A unit was seen for the first time in a variant of an experiment. */
+  | { readonly type: "exposure"; readonly experiment: string; readonly variant: string }
+  /** Records of exposures that could not be written. */
+  | { readonly type: "exposures-dropped"; readonly count: number }
+  /** How likely the split of an experiment's units is by chance, valid however often it is looked at. */
+  | { readonly type: "sample-ratio"; readonly experiment: string; readonly p: number }
+  /** What came of one request that a shadow might have copied. */
+  | {
+      readonly type: "shadow";
+      readonly model: string;
+      readonly shadow: string;
+      /** `within-noise`: beyond the tolerance, yet no further than the model is from itself. */
+      readonly result: "same" | "different" | "within-noise" | "failed" | "skipped";
+    }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

@@ -2,10 +2,12 @@
 
 import type { ZodType } from "zod";
 import type { Endpoint } from "./backend.ts";
+import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { ModelMetadata } from "./model.ts";
+import type { ModelMetadata, Signature } from "./model.ts";
+import type { Branch, Experiment, Exposure, Placed, RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
-import type { Layer, Router, Service } from "./service.ts";
+import type { Layer, Service } from "./service.ts";
 
 export interface PolicyContext {
   /** The logical model that the policy stands in front of. */
@@ -47,16 +49,32 @@ export interface LeafContext extends PolicyContext {
   readonly run: RunSliced;
 }
 
+/** What a router is built with. */
+export interface RouteContext extends PolicyContext {
+  /** The branch as a Service. */
+  open(branch: Branch): Service;
+  /** One version's own leaf, whatever leads there. */
+  version(version: string): Service;
+  /** The signature that the model has now. @throws InferError when nobody can tell it */
+  signature(signal: AbortSignal): Promise<ModelMetadata>;
+  /** Whether the caller may force a variant. */
+  tester(call: Call): boolean;
+  /** Notes an exposure; never blocks and never throws. */
+  expose(exposure: Exposure): void;
+  /** Shows what the router has found out to whoever asks the gateway. */
+  report(read: () => RouteReport): void;
+  readonly run: RunSliced;
+}
+
 /**
  * A kind of policy: one file and one line in `policies/registry.ts`. A `layer` is a word of a model and stands in the
  * one fixed order of `gateway/stack.ts` above the route; a `leaf` stands, in that order too, below it, once for each version; a
- * `route` is a node of a route's tree; the `balance` chooses among a version's candidates.
+ * `route` is the kind of a node of a route's tree; the `balance` chooses among a version's candidates.
  */
-export type PolicyKind<Options = unknown> =
-  | LayerKind<Options>
-  | LeafKind<Options>
-  | RouteKind<Options>
-  | BalanceKind<Options>;
+export type PolicyKind<Options = unknown> = WordKind<Options> | RouteKind<Options>;
+
+/** The kinds whose words stand beside each other in a model. */
+export type WordKind<Options = unknown> = LayerKind<Options> | LeafKind<Options> | BalanceKind<Options>;
 
 export interface LayerKind<Options = unknown> extends Word<Options> {
   readonly place: "layer";
@@ -68,9 +86,31 @@ export interface LeafKind<Options = unknown> extends Word<Options> {
   build(options: Options, context: LeafContext): Layer;
 }
 
-export interface RouteKind<Options = unknown> extends Word<Options> {
+export interface RouteKind<Options = unknown> {
   readonly place: "route";
-  build(options: Options, context: PolicyContext): Router;
+  /** The word of the router in the config, in traces and metrics. */
+  readonly word: string;
+  readonly underBackend?: false;
+  /** What may follow the word; `branch` reads whatever may stand where the router has a branch. */
+  options(branch: ZodType<Branch, unknown>): ZodType<Options, unknown>;
+  /** The branches in the options, in the order of the config, with the way to each. */
+  branches(options: Options): readonly Placed<Branch>[];
+  /** The experiment that the router runs, where it runs one under a name that the config gives it. */
+  experiment?(options: Options): Experiment | undefined;
+  /** What is wrong with the options in front of a model of this signature, with the way to each fault. */
+  check?(options: Options, signature: Signature): readonly Placed<string>[];
+  /** A Service over Services: it chooses anew for each request. */
+  build(options: Options, context: RouteContext): Service;
+}
+
+/** The kinds whose words stand in a model itself, not inside its route. */
+export function wordKinds(kinds: readonly PolicyKind[]): readonly WordKind[] {
+  return kinds.filter((kind) => kind.place !== "route");
+}
+
+/** The kinds of router. */
+export function routeKinds(kinds: readonly PolicyKind[]): readonly RouteKind[] {
+  return kinds.filter((kind) => kind.place === "route");
 }
 
 export interface BalanceKind<Options = unknown> extends Word<Options> {

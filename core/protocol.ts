@@ -1,12 +1,14 @@
 // The contract of a front protocol: a table of routes over pure codecs, served by whoever owns the listener.
 
 import type { ControlPlane } from "./backend.ts";
-import type { CallInit } from "./call.ts";
+import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
 import type { ModelMetadata } from "./model.ts";
-import type { ModelRef } from "./request.ts";
+import type { InferRequest, ModelRef } from "./request.ts";
+import type { RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
 import type { Service } from "./service.ts";
+import type { Decision } from "./trace.ts";
 
 export type { RunSliced } from "./run.ts";
 
@@ -93,11 +95,36 @@ export interface DataPlane {
   signature(model: ModelRef, signal: AbortSignal): Promise<ModelMetadata>;
   /** @throws InferError not-found for an unknown model */
   ready(model: ModelRef, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Which way the request would take, decided by the same routers as for a real one; nothing is sent.
+   *
+   * @throws InferError not-found for an unknown model, version or label; what a router refuses
+   */
+  explain(request: InferRequest, call: Call): Promise<Explanation>;
+  /** What the routers of a model have found out, such as how a shadow's answers differ. @throws InferError not-found */
+  reports(model: string): readonly RouteReport[];
   live(): boolean;
   /** What `readiness` in the config asks for. */
   serverReady(): boolean;
   models(): readonly string[];
   serverMetadata(): ServerMetadata;
+}
+
+/** The way of a request down to the version that would answer it. */
+export interface Explanation {
+  readonly model: string;
+  readonly decisions: readonly Decision[];
+  /** Undefined where no version would: a fixed answer. */
+  readonly version: string | undefined;
+  /** Where that version runs. */
+  readonly targets: readonly ExplainedTarget[];
+}
+
+export interface ExplainedTarget {
+  readonly backend: string;
+  readonly model: string;
+  readonly version?: string;
+  readonly endpoints: readonly { readonly id: string; readonly available: boolean; readonly serves: boolean }[];
 }
 
 /** The limits that a decoder keeps to; from `limits` in the config. */
@@ -114,7 +141,12 @@ export interface Planes {
   readonly limits: DecodeLimits;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
+  /** Whether the config lets this caller force a variant and see the way of its requests. */
+  tester(caller: Caller): boolean;
 }
+
+/** What tells testers from other callers. */
+export type Caller = Pick<Call, "peer" | "tenant">;
 
 /** The part of a call that every front fills in the same way from what came off the wire. */
 export function callInit(wire: WireRequest, planes: Planes, protocol: string): CallInit {

@@ -12,9 +12,6 @@ export type Service = (request: InferRequest, call: Call) => Promise<Reply>;
 /** Wraps a Service in one concern. */
 export type Layer = (next: Service) => Service;
 
-/** Chooses among Services and is itself one. Branches are named by version or label, in the order of the config. */
-export type Router = (branches: ReadonlyMap<string, Service>) => Service;
-
 /** The layers around the service: `layers[0]` meets the request first. */
 export function stack(layers: readonly Layer[], service: Service): Service {
   return layers.reduceRight((next, layer) => layer(next), service);

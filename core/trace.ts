@@ -11,6 +11,8 @@ export interface Facts {
   version?: string;
   backend?: string;
   endpoint?: string;
+  /** The branch that answered in place of the first choice; `default answer` for one that no model gave. */
+  fallback?: string;
   /** Time spent waiting for a slot, in milliseconds. */
   queuedMs?: number;
   /** Time spent in the model itself, in milliseconds, where the backend tells it. */

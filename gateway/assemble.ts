@@ -10,6 +10,7 @@ import { policyKinds } from "../policies/registry.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
+import { openTesters } from "./testers.ts";
 import { serverMetadata } from "./version.ts";
 
 /** One config in force. Requests finish on the assembly that they began with. */
@@ -41,6 +42,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       backends.push(await parts.use(key, () => kind.open(options, context)));
     }
     warnOfAbsent(config, backends, env);
+    const tester = openTesters(config.testers);
     const plane = openPlane({
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
@@ -51,6 +53,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       server: serverMetadata(),
       env,
       run,
+      tester,
     });
     const planes: Planes = {
       data: plane,
@@ -59,6 +62,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
       tenant: tenantOf(config),
+      tester,
     };
     const assembly: Assembly = {
       config,

@@ -80,6 +80,29 @@ export function openMetrics(gauges: Gauges): Metrics {
     labelNames: ["backend", "endpoint"],
     registers,
   });
+  const exposures = new Counter({
+    name: "sluice_exposures_total",
+    help: "Units seen for the first time in a variant of an experiment.",
+    labelNames: ["experiment", "variant"],
+    registers,
+  });
+  const exposuresDropped = new Counter({
+    name: "sluice_exposures_dropped_total",
+    help: "Records of exposures that could not be written.",
+    registers,
+  });
+  const sampleRatio = new Gauge({
+    name: "sluice_experiment_sample_ratio_p",
+    help: "How likely the split of an experiment's units is by chance; valid however often it is looked at.",
+    labelNames: ["experiment"],
+    registers,
+  });
+  const shadows = new Counter({
+    name: "sluice_shadow_requests_total",
+    help: "Requests that a shadow might have copied, by how the two answers compare or why there are not two.",
+    labelNames: ["model", "shadow", "result"],
+    registers,
+  });
   const wasted = new Counter({
     name: "sluice_wasted_run_seconds_total",
     help: "Time of runs whose caller had gone before they ended.",
@@ -153,6 +176,18 @@ export function openMetrics(gauges: Gauges): Metrics {
         else endpointHealthy.set(where, event.state === "healthy" ? 1 : 0);
         return;
       }
+      case "exposure":
+        exposures.inc({ experiment: event.experiment, variant: event.variant });
+        return;
+      case "exposures-dropped":
+        exposuresDropped.inc(event.count);
+        return;
+      case "sample-ratio":
+        sampleRatio.set({ experiment: event.experiment }, event.p);
+        return;
+      case "shadow":
+        shadows.inc({ model: event.model, shadow: event.shadow, result: event.result });
+        return;
       case "wasted":
         wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);
         return;

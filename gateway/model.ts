@@ -7,10 +7,11 @@ import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { ModelMetadata } from "../core/model.ts";
-import type { PolicyContext, PolicyKind } from "../core/policy.ts";
-import type { RunSliced, ServerMetadata } from "../core/protocol.ts";
+import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts";
+import type { Caller, RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
-import { type Leaves, openLeaves } from "./leaves.ts";
+import { openLeaves } from "./leaves.ts";
+import { openRoute, type Route } from "./route.ts";
 import { modelStack } from "./stack.ts";
 import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
 
@@ -18,6 +19,8 @@ import { chooseVersion, openVersions, type Target, type Versions } from "./versi
 export interface LogicalModel {
   readonly name: string;
   readonly versions: Versions;
+  /** The way below the layers of the model. */
+  readonly route: Route;
   readonly service: Service;
   /** @throws InferError when no target can tell and the config does not declare it */
   signature(version: string, signal: AbortSignal): Promise<ModelMetadata>;
@@ -37,6 +40,10 @@ export interface PlaneOptions {
   readonly server: ServerMetadata;
   readonly env: Env;
   readonly run: RunSliced;
+  /** Who may force a variant; nobody when absent. */
+  readonly tester?: (caller: Caller) => boolean;
+  /** Takes note of exposures; nobody when absent. */
+  readonly expose?: RouteContext["expose"];
 }
 
 /** A backend and the policies that hold for all models there. */
@@ -58,12 +65,23 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
   const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
   const context = contextOf(options, setting);
   const leaves = openLeaves({ context, kinds: options.policyKinds, words, versions, signature, run: options.run });
-  const route = openRoute(setting, versions, leaves);
+  const { tester = () => false, expose = () => {}, policyKinds: kinds, run } = options;
+  const newest = (signal: AbortSignal) =>
+    signature(chooseVersion({ name, select: { by: "default" } }, versions), signal);
+  const route = openRoute({
+    model: name,
+    tree: setting.route,
+    kinds,
+    versions,
+    leaves,
+    context: { ...context, signature: newest, tester, expose, run },
+  });
   const stops = followed(setting, backend);
   return {
     name,
     versions,
-    service: modelStack({ layers: layersOf(options, setting, words), route }),
+    route,
+    service: modelStack({ layers: layersOf(options, setting, words), route: route.service }),
     signature,
     close() {
       for (const stop of stops) stop();
@@ -95,14 +113,6 @@ function layersOf(
     layers.set(kind.word, kind.build(words.get(kind.word), contextOf(options, setting)));
   }
   return layers;
-}
-
-/** Chooses the version and passes the request to that version's leaf. */
-function openRoute(setting: ModelConfig, versions: Versions, leaves: Leaves): Service {
-  return async (request, call) => {
-    const version = chooseVersion({ ...request.model, name: setting.name }, versions);
-    return leaves.of(version)(request, call);
-  };
 }
 
 function followed(setting: ModelConfig, backend: (name: string) => Backend): readonly (() => void)[] {

@@ -6,6 +6,7 @@ import { InferError } from "../core/error.ts";
 import { compareVersions } from "../core/model.ts";
 import type { DataPlane } from "../core/protocol.ts";
 import type { ModelRef } from "../core/request.ts";
+import { explain } from "./explain.ts";
 import { type LogicalModel, openModel, type PlaneOptions } from "./model.ts";
 import { gatewayStack } from "./stack.ts";
 import { chooseVersion, targetsServe } from "./versions.ts";
@@ -38,6 +39,8 @@ export function openPlane(options: PlaneOptions): DataPlane & { close(): void } 
       const { name, versions, signature } = lookUp(ref);
       return signature(chooseVersion({ ...ref, name }, versions), signal);
     },
+    explain: async (request, call) => explain(lookUp(request.model), request, call),
+    reports: (name) => lookUp({ name, select: { by: "default" } }).route.reports(),
     live: () => true,
     serverReady: () => serverReady(options.readiness, find.models()),
     models: () => find.models().map((model) => model.name),

@@ -1,7 +1,26 @@
 // Every kind of policy, as a literal list: a new one is a file beside this one and a line here.
 
 import type { PolicyKind } from "../core/policy.ts";
+import { ab } from "./ab.ts";
+import { affinity } from "./affinity.ts";
+import { answer } from "./answer.ts";
 import { balance } from "./balance.ts";
+import { canary } from "./canary.ts";
+import { fallback } from "./fallback.ts";
+import { rules } from "./rules.ts";
+import { shadow } from "./shadow.ts";
 import { timeout } from "./timeout.ts";
+import { weighted } from "./weighted.ts";
 
-export const policyKinds: readonly PolicyKind[] = [timeout, balance as PolicyKind];
+export const policyKinds: readonly PolicyKind[] = [
+  timeout,
+  balance as PolicyKind,
+  rules as PolicyKind,
+  shadow as PolicyKind,
+  fallback as PolicyKind,
+  answer as PolicyKind,
+  canary as PolicyKind,
+  ab as PolicyKind,
+  weighted as PolicyKind,
+  affinity as PolicyKind,
+];

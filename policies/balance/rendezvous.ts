@@ -1,28 +1,45 @@
-// Rendezvous hashing with bounded load: a key's endpoint moves only when that endpoint goes or has too much to do.
+// Rendezvous hashing with bounded load: a key's place moves only when that place goes or has too much to do.
 
 import type { Seat } from "./seats.ts";
 
-/** How much more than its share an endpoint may have to do before a key goes to its next choice. */
+/** How much more than its share a place may have to do before a key goes to its next choice. */
 const EPSILON = 0.25;
 
+/** Somewhere that keys may go. */
+export interface RendezvousPlace {
+  /** Unique among the places, and the same in every process. */
+  readonly id: string;
+  readonly weight: number;
+  /** What it has to do now. */
+  outstanding(): number;
+}
+
 /** The key's first choice that is within its bound. Weights scale both the choice and the bound. */
-export function pickByHash(key: string, seats: readonly Seat[]): Seat | undefined {
-  const ranked = seats
-    .map((seat) => ({ seat, rank: rankOf(key, seat) }))
+export function rendezvous<P extends RendezvousPlace>(key: string, places: readonly P[]): P | undefined {
+  const ranked = places
+    .map((place) => ({ place, rank: rankOf(key, place) }))
     .sort((a, b) => b.rank - a.rank)
-    .map(({ seat }) => seat);
-  const load = ranked.reduce((sum, seat) => sum + seat.outstanding(), 0) + 1;
-  const weights = ranked.reduce((sum, { candidate }) => sum + candidate.endpoint.weight, 0);
-  const within = ranked.find((seat) => {
-    const bound = Math.ceil((1 + EPSILON) * load * (seat.candidate.endpoint.weight / weights));
-    return seat.outstanding() + 1 <= bound;
+    .map(({ place }) => place);
+  const load = ranked.reduce((sum, place) => sum + place.outstanding(), 0) + 1;
+  const weights = ranked.reduce((sum, { weight }) => sum + weight, 0);
+  const within = ranked.find((place) => {
+    const bound = Math.ceil((1 + EPSILON) * load * (place.weight / weights));
+    return place.outstanding() + 1 <= bound;
   });
   return within ?? ranked[0];
 }
 
+/** The key's endpoint among the seats of a balancer. */
+export function pickByHash(key: string, seats: readonly Seat[]): Seat | undefined {
+  const places = seats.map((seat) => {
+    const { id, weight } = seat.candidate.endpoint;
+    return { id, weight, seat, outstanding: () => seat.outstanding() };
+  });
+  return rendezvous(key, places)?.seat;
+}
+
 // Weighted rendezvous: -weight / ln(h) with h uniform in (0, 1). Source: Schindelhauer and Schomaker, 2005.
-function rankOf(key: string, { candidate }: Seat): number {
-  const { id, weight } = candidate.endpoint;
+function rankOf(key: string, { id, weight }: RendezvousPlace): number {
   const uniform = (hash(`${id}\u0000${key}`) + 0.5) / 2 ** 32;
   return -weight / Math.log(uniform);
 }

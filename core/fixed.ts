@@ -1,7 +1,7 @@
 // Values written in a config as a tensor's canonical bytes.
 
-import { type Datatype, ELEMENT_BYTES, elementCount, joinBytesElements, type Tensor } from "../core/tensor.ts";
-import { show } from "../core/words.ts";
+import { type Datatype, ELEMENT_BYTES, elementCount, joinBytesElements, type Tensor } from "./tensor.ts";
+import { show } from "./words.ts";
 
 export interface FixedWords {
   readonly name: string;
