@@ -21,7 +21,8 @@ HTTP_PORT, GRPC_PORT = int(sys.argv[1]), int(sys.argv[2])
 LOOPBACK = "127.0.0.1"
 
 uvicorn_init = uvicorn.Config.__init__
-add_port = grpc.aio.Server.add_insecure_port
+GrpcServer = type(grpc.aio.server())  # grpc.aio.Server is only its interface
+add_port = GrpcServer.add_insecure_port
 
 
 def init(self, *args, **options):
@@ -29,7 +30,7 @@ def init(self, *args, **options):
 
 
 uvicorn.Config.__init__ = init
-grpc.aio.Server.add_insecure_port = lambda self, address: add_port(self, f"{LOOPBACK}:{address.rsplit(':', 1)[1]}")
+GrpcServer.add_insecure_port = lambda self, address: add_port(self, f"{LOOPBACK}:{address.rsplit(':', 1)[1]}")
 
 DATATYPES = {np.dtype(dtype).name: datatype for datatype, dtype in DTYPES.items()}
 V1_DTYPES = {"image": np.float32}
