@@ -19,6 +19,8 @@ export interface Slots {
   readonly free: number;
   /** How many are running or waiting here now, over all models. */
   readonly busy: number;
+  /** `free` and `busy` count what really runs at once, as workers do; else they are only a limit of what may be sent. */
+  readonly exact?: boolean;
   /**
    * Waits for a slot; `rows` is the size of what will run in it.
    *

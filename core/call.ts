@@ -18,6 +18,8 @@ export interface Attempt {
   readonly n: number;
   /** Endpoints that a retry should not ask again, by id. */
   readonly avoid: readonly string[];
+  /** The endpoint that the sender of a batch has chosen, by id: asked as long as it may be and is not to be avoided. */
+  readonly prefer?: string;
 }
 
 /** The first value of each header, names in lower case. */

@@ -94,11 +94,17 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
   return async (request, call) => {
     const all = seats.of(candidates.list());
     const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, view);
-    const seat = eligible.length > 1 ? pick(eligible, call) : eligible[0];
+    const seat = preferred(eligible, call) ?? (eligible.length > 1 ? pick(eligible, call) : eligible[0]);
     if (seat === undefined) throw nobody(model, all.length);
     if (all.length > 1) call.trace.decide("balance", said(options.by, seat, { of: eligible.length, panic }));
     return ask({ seat, rows: rowsOf(request) }, request, call);
   };
+}
+
+/** Where the call's sender has chosen already, as a batcher does, which knows who has a slot free. */
+function preferred(eligible: readonly Seat[], { attempt }: Call): Seat | undefined {
+  if (attempt.prefer === undefined || attempt.avoid.includes(attempt.prefer)) return undefined;
+  return eligible.find(({ candidate }) => candidate.endpoint.id === attempt.prefer);
 }
 
 interface Asked {

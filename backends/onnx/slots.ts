@@ -56,6 +56,7 @@ export function openSlots(source: SlotSource): OpenSlots {
     });
 
   const slots: OpenSlots = {
+    exact: true,
     get free() {
       return free();
     },
