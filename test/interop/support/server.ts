@@ -42,10 +42,11 @@ const POLL_MS = 50;
 const SUPERVISE = `
 exec 3<&0
 trap : TERM
-"$@" </dev/null 3<&- &
-server=$!
 cat <&3 >/dev/null &
-wait -n "$server" $!
+holder=$!
+{ trap : TERM; "$@" </dev/null 3<&-; kill "$holder" 2>/dev/null; } &
+server=$!
+wait "$holder" 2>/dev/null
 kill -TERM -- -$$
 for _ in $(seq "$SLUICE_GRACE"); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
 kill -KILL -- -$$
