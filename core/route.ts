@@ -28,6 +28,8 @@ export interface Exposure {
   readonly model: string;
   readonly experiment: string;
   readonly unit: string;
+  /** A number that tells the experiment's units apart, of 48 bits. */
+  readonly hash: number;
   readonly variant: string;
   /** The share of all units that each variant should have, by its name; together 1. */
   readonly shares: ReadonlyMap<string, number>;

@@ -7,6 +7,7 @@ import type { Backend, ControlPlane } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
+import { openExposures } from "./exposures.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
@@ -43,6 +44,9 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     }
     warnOfAbsent(config, backends, env);
     const tester = openTesters(config.testers);
+    const exposures = await parts.use(canonical(["exposures", config.exposures, config.baseDir]), async () =>
+      openExposures({ config: config.exposures, baseDir: config.baseDir, env }),
+    );
     const plane = openPlane({
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
@@ -54,6 +58,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       env,
       run,
       tester,
+      expose: exposures.note,
     });
     const planes: Planes = {
       data: plane,

@@ -101,11 +101,11 @@ function openAb(options: AbOptions, context: RouteContext): Service {
       const turn = call.purpose === "explain" ? turns.peek() : turns.take();
       return take(opened[turn] ?? control, `no ${sourceName(source)}, in turns`);
     }
-    const { bucket } = placeOf(salt, unit);
+    const { bucket, hash } = placeOf(salt, unit);
     const range = rangeOf(ranges, bucket);
     const variant = others[range.variant] ?? control;
     if (call.purpose === "user") {
-      context.expose({ model: context.model, experiment, unit, variant: variant.name, shares });
+      context.expose({ model: context.model, experiment, unit, hash, variant: variant.name, shares });
     }
     return take(variant, `bucket ${bucket} in [${range.from}, ${range.to})`);
   };

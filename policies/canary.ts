@@ -93,9 +93,10 @@ function openChooser(options: CanaryOptions, context: RouteContext): (request: I
         ? { chosen: "candidate", said: `${in_} ${none}, in turns` }
         : { chosen: "stable", said: `${stable} ${none}, in turns (${in_})` };
     }
-    const { bucket } = placeOf(experiment, unit);
+    const { bucket, hash } = placeOf(experiment, unit);
     const chosen = bucket < threshold ? "candidate" : "stable";
-    if (call.purpose === "user") context.expose({ model: context.model, experiment, unit, variant: chosen, shares });
+    if (call.purpose === "user")
+      context.expose({ model: context.model, experiment, unit, hash, variant: chosen, shares });
     const said =
       chosen === "candidate"
         ? `${in_} bucket ${bucket} < ${threshold}`
