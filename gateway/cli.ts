@@ -8,6 +8,7 @@ import { runDemo } from "./cli/demo.ts";
 import { runInfer } from "./cli/infer.ts";
 import { CliError, EXIT, type Io, processIo } from "./cli/io.ts";
 import { runModels } from "./cli/models.ts";
+import { runProbe } from "./cli/probe.ts";
 import { runSchema } from "./cli/schema.ts";
 import { runServe } from "./cli/serve.ts";
 import { serverMetadata } from "./version.ts";
@@ -110,7 +111,29 @@ function addAsking(program: Command, io: Io, done: (code: number) => void): void
     .option("--json", "print the gateway's answer as it came")
     .addHelpText("after", INFER_EXAMPLES)
     .action(async (model, options) => done(await runInfer(io, model, options)));
+  program
+    .command("probe")
+    .description("find out what a running server is, and print the config for it")
+    .argument("<url>", "http://host:port, grpc://host:port, with s for TLS, or host:port")
+    .option("-m, --model <name>", "look at this model; where a server cannot list its own (repeatable)", collect)
+    .option(
+      "-s, --signature <model=words>",
+      "what the server does not tell, in the words of a config (repeatable)",
+      collect,
+    )
+    .option("-H, --header <name: value>", "send this along, such as a key (repeatable)", collect)
+    .option("--no-run", "ask no model with made-up inputs")
+    .option("--json", "print JSON")
+    .addHelpText("after", PROBE_EXAMPLES)
+    .action(async (url, options) => done(await runProbe(io, url, options)));
 }
+
+const PROBE_EXAMPLES = examples(
+  "sluice probe http://triton:8000 > sluice.yaml && sluice check",
+  "sluice probe grpc://tf-serving:8500 --model fraud --model churn",
+  "sluice probe http://litserve:8000 --header 'x-api-key: ...' --no-run --json",
+  "sluice probe http://litserve:8000 --signature 'iris={inputs: [{name: x, datatype: FP32, shape: [-1, 4]}], outputs: []}'",
+);
 
 const INFER_EXAMPLES = examples(
   "sluice infer digits --input @models/digits/samples/seven.json",
