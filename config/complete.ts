@@ -69,6 +69,7 @@ function completeModel([name, words]: readonly [string, ModelWords], kinds: Kind
     signature: words.signature === undefined ? undefined : completeSignature(words.signature),
     policies,
     ...(words.route === undefined ? {} : { route: words.route }),
+    ...(words.dialect === undefined ? {} : { dialect: words.dialect }),
   };
 }
 

@@ -4,6 +4,7 @@ import type { BackendKind } from "../core/backend.ts";
 import type { TargetRef } from "../core/bridge.ts";
 import type { Signature } from "../core/model.ts";
 import type { PolicyKind } from "../core/policy.ts";
+import type { Dialect } from "../core/protocol.ts";
 import type { Branch } from "../core/route.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
@@ -84,6 +85,8 @@ export interface ModelConfig {
   readonly signature: Signature | undefined;
   /** Which way requests go that name neither a version nor a label; the newest version where absent. */
   readonly route?: Branch;
+  /** Whose answers it gives on the paths that protocols share; found out from each request where absent. */
+  readonly dialect?: Dialect;
   /** The model's policies: what follows each word, as its kind's options read it. */
   readonly policies: ReadonlyMap<string, unknown>;
 }

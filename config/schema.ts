@@ -81,6 +81,12 @@ const model = z.strictObject({
   versions: versionsWord.optional(),
   labels: labelsWord.optional(),
   signature: signatureWord.optional(),
+  dialect: z
+    .enum(["tf-serving", "kserve-v1", "torchserve"])
+    .optional()
+    .describe(
+      "Which protocol answers on /v1/models/NAME, which several share; found out from each request without it.",
+    ),
   // read by branchWord: which routers there are is known only when it runs
   route: z.custom<Branch>().optional(),
 });

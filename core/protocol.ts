@@ -3,7 +3,7 @@
 import type { ControlPlane } from "./backend.ts";
 import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { ModelMetadata } from "./model.ts";
+import type { ModelMetadata, ModelStatus } from "./model.ts";
 import type { InferRequest, ModelRef } from "./request.ts";
 import type { RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
@@ -65,7 +65,10 @@ export interface WireReply {
 
 export interface Route {
   readonly method: Method;
-  /** `/v2/models/:model/infer`: a `:name` takes one path segment. Over gRPC `/package.Service/Method`. */
+  /**
+   * `/v2/models/:model/infer`: a `:name` takes one path segment, and `:name:verb` one that ends in `:verb`. A `*` at the
+   * end takes the rest. Over gRPC `/package.Service/Method`.
+   */
   readonly path: string;
   /** How the body is wanted; `whole` when absent. */
   readonly body?: "whole" | "stream";
@@ -88,6 +91,9 @@ export interface ServerMetadata {
   readonly version: string;
 }
 
+/** The protocols that share the paths under `/v1/models`. */
+export type Dialect = "tf-serving" | "kserve-v1" | "torchserve";
+
 /** What a protocol needs of the gateway to answer inference. */
 export interface DataPlane {
   readonly infer: Service;
@@ -95,6 +101,10 @@ export interface DataPlane {
   signature(model: ModelRef, signal: AbortSignal): Promise<ModelMetadata>;
   /** @throws InferError not-found for an unknown model */
   ready(model: ModelRef, signal: AbortSignal): Promise<boolean>;
+  /** Every version known, ready or not, from old to new. @throws InferError not-found for an unknown model */
+  versions(model: string): readonly ModelStatus[];
+  /** Whose answers a model gives on paths that protocols share; undefined where each request tells. */
+  dialect(model: string): Dialect | undefined;
   /**
    * Which way the request would take, decided by the same routers as for a real one; nothing is sent.
    *

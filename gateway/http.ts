@@ -39,7 +39,7 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
     for (const route of protocol.routes) {
       app.route({
         method: route.method,
-        url: route.path,
+        url: patternOf(route.path),
         ...taking((request, reply) => {
           const params = request.params as Readonly<Record<string, string>>;
           void serve(serving, { protocol, route, params, ...hijacked(reply) });
@@ -55,6 +55,11 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
     throw listenFault(options, error);
   }
   return served(app, serving, options.address);
+}
+
+/** The path in the router's words, which have a colon as the beginning of a name only. */
+function patternOf(path: string): string {
+  return path.replace(/\/:(\w+):(\w+)$/, "/:$1(.+)::$2");
 }
 
 function fastifyFor(serving: Serving): FastifyInstance {
@@ -120,7 +125,7 @@ function addMethodRefusals(app: FastifyInstance, serving: Serving): void {
     const allow = [...methods].join(", ");
     app.route({
       method: known.filter((method) => !methods.has(method)),
-      url: path,
+      url: patternOf(path),
       ...taking((request, reply) => {
         const fault = new InferError("unsupported", `${path} takes ${allow}, got ${request.method}`);
         refuse(serving, hijacked(reply), { fault, status: 405, headers: { allow } });

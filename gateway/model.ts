@@ -8,7 +8,7 @@ import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts";
-import type { Caller, RunSliced, ServerMetadata } from "../core/protocol.ts";
+import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
 import { openRoute, type Route } from "./route.ts";
@@ -22,6 +22,7 @@ export interface LogicalModel {
   /** The way below the layers of the model. */
   readonly route: Route;
   readonly service: Service;
+  readonly dialect: Dialect | undefined;
   /** @throws InferError when no target can tell and the config does not declare it */
   signature(version: string, signal: AbortSignal): Promise<ModelMetadata>;
   /** Lets go of what it follows. */
@@ -83,6 +84,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     route,
     service: modelStack({ layers: layersOf(options, setting, words), route: route.service }),
     signature,
+    dialect: setting.dialect,
     close() {
       for (const stop of stops) stop();
     },

@@ -35,12 +35,17 @@ export function openPlane(options: PlaneOptions): DataPlane & { close(): void } 
         throw error;
       }
     },
+    versions: (name) =>
+      named(lookUp, name)
+        .versions.list()
+        .map((one) => ({ ...one, name })),
+    dialect: (name) => find.model(name)?.dialect,
     async signature(ref, signal) {
       const { name, versions, signature } = lookUp(ref);
       return signature(chooseVersion({ ...ref, name }, versions), signal);
     },
     explain: async (request, call) => explain(lookUp(request.model), request, call),
-    reports: (name) => lookUp({ name, select: { by: "default" } }).route.reports(),
+    reports: (name) => named(lookUp, name).route.reports(),
     live: () => true,
     serverReady: () => serverReady(options.readiness, find.models()),
     models: () => find.models().map((model) => model.name),
@@ -48,6 +53,8 @@ export function openPlane(options: PlaneOptions): DataPlane & { close(): void } 
     close: find.close,
   };
 }
+
+const named = (lookUp: (ref: ModelRef) => LogicalModel, name: string) => lookUp({ name, select: { by: "default" } });
 
 interface Finder {
   model(name: string): LogicalModel | undefined;

@@ -4,7 +4,7 @@ import type { Runs } from "../config/config.ts";
 import type { Backend } from "../core/backend.ts";
 import type { TargetRef } from "../core/bridge.ts";
 import { InferError } from "../core/error.ts";
-import { compareVersions } from "../core/model.ts";
+import { compareVersions, type ModelStatus } from "../core/model.ts";
 import { describe, type ModelRef } from "../core/request.ts";
 
 /** Where a version runs: a target of the config and the backend that it names. */
@@ -16,6 +16,8 @@ export interface Target extends TargetRef {
 export interface Versions {
   /** The ready ones, from old to new; undefined when the backend does not know the model. */
   ready(): readonly string[] | undefined;
+  /** All that are known, from old to new. */
+  list(): readonly Omit<ModelStatus, "name">[];
   /** Whether the version is known, ready or not. */
   knows(version: string): boolean;
   label(word: string): string | undefined;
@@ -48,6 +50,7 @@ function ownVersions(target: Target, labels: ReadonlyMap<string, string>): Versi
   const all = () => at.catalog.list().filter((one) => one.name === model && wanted(one.version));
   return {
     ready: () => (only === undefined ? at.catalog.ready(model) : at.catalog.ready(model)?.filter(wanted)),
+    list: all,
     knows: (version) => all().some((one) => one.version === version),
     label: (word) => labels.get(word) ?? at.catalog.label(model, word),
     targets: (version) => [{ ...target, version }],
@@ -70,6 +73,7 @@ function declaredVersions(
   const all = [...versions.values()].flat();
   return {
     ready: () => names.filter(isReady),
+    list: () => names.map((version) => statusOf(version, targets(version))),
     knows: (version) => versions.has(version),
     label: (word) => labels.get(word),
     targets,
@@ -79,6 +83,11 @@ function declaredVersions(
     },
     closed: true,
   };
+}
+
+function statusOf(version: string, targets: readonly Target[]): Omit<ModelStatus, "name"> {
+  if (targets.some(targetReady)) return { version, state: "ready" };
+  return { version, state: "unavailable", reason: [...new Set(targets.map(whyTargetNot))].join("; ") };
 }
 
 function targetReady({ at, model, version }: Target): boolean {
