@@ -3,8 +3,9 @@
 import { Command, CommanderError } from "commander";
 import { InferError } from "../core/error.ts";
 import { runCheck } from "./cli/check.ts";
-import { DEFAULT_URL } from "./cli/client.ts";
+import { DEFAULT_ADMIN_URL, DEFAULT_URL } from "./cli/client.ts";
 import { runDemo } from "./cli/demo.ts";
+import { runExplain } from "./cli/explain.ts";
 import { runInfer } from "./cli/infer.ts";
 import { CliError, EXIT, type Io, processIo } from "./cli/io.ts";
 import { runModels } from "./cli/models.ts";
@@ -57,6 +58,7 @@ function programFor(io: Io, done: (code: number) => void): Command {
   // commands copy the settings above, so they come after them
   addServing(program, io, done);
   addAsking(program, io, done);
+  addExplaining(program, io, done);
   program.addHelpText("after", EXIT_CODES);
   return program;
 }
@@ -134,6 +136,26 @@ const PROBE_EXAMPLES = examples(
   "sluice probe http://litserve:8000 --header 'x-api-key: ...' --no-run --json",
   "sluice probe http://litserve:8000 --signature 'iris={inputs: [{name: x, datatype: FP32, shape: [-1, 4]}], outputs: []}'",
 );
+
+function addExplaining(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command("explain")
+    .description("say which way a request would take, and why; nothing is sent to a model")
+    .requiredOption("-m, --model <name>", "the model that the request names")
+    .option("-H, --header <name=value>", "a header that it brings", collect)
+    .option("--query <name=value>", "a parameter of its URL", collect)
+    .option("--parameter <name=value>", "a parameter of its body", collect)
+    .option("--input <name:datatype:[shape]>", "an input, for rules that look at one", collect)
+    .option("--tenant <name>", "its tenant")
+    .option("--protocol <name>", "the protocol that it comes by, oip-rest where nothing is said")
+    .option("--peer <address>", "the client's address")
+    .option("--version <version>", "the version that it names")
+    .option("--label <label>", "the label that it names")
+    .option("-u, --url <url>", "where the gateway's admin listener is", DEFAULT_ADMIN_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", examples("sluice explain --model digits --header x-user-id=42"))
+    .action(async (options) => done(await runExplain(io, options)));
+}
 
 const INFER_EXAMPLES = examples(
   "sluice infer digits --input @models/digits/samples/seven.json",

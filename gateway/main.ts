@@ -13,6 +13,7 @@ import type { Listener } from "./listener.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
 import { adminProtocol } from "./protocols/admin.ts";
+import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
 
 export interface ServeOptions {
@@ -64,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     };
     const { http, grpc, admin } = config.listen;
     if (admin !== undefined) {
-      const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) })];
+      const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) }), explainProtocol];
       open.admin = await openHttp({ name: "admin", address: admin, protocols: table, ...common });
     }
     if (http !== undefined) {

@@ -8,6 +8,9 @@ import { CliError, EXIT } from "./io.ts";
 /** Where a gateway listens when nobody says otherwise. */
 export const DEFAULT_URL = "http://127.0.0.1:8000";
 
+/** Where its admin listener is when nobody says otherwise. */
+export const DEFAULT_ADMIN_URL = "http://127.0.0.1:8002";
+
 /** How long the CLI waits for an answer; the gateway's own deadline is 30 s by default. */
 const TIMEOUT_MS = 60_000;
 

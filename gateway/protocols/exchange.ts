@@ -6,6 +6,7 @@ import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
 import { type InferRequest, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
 import type { Facts } from "../../core/trace.ts";
+import { describeDecisions, headersOfWay } from "./way.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
 export interface Decoded<Form> {
@@ -36,7 +37,7 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   const model = codec.model ?? decoded.request.model;
   try {
     const reply = await planes.data.infer(decoded.request, call);
-    const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call);
+    const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call, planes);
     if (isParts(encoded.body))
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, "ok") };
     call.end();
@@ -44,7 +45,7 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   } catch (error) {
     call.end();
     logCause(error, planes, call.id);
-    return { ...withHeaders(codec.fail(error), call), about: about(model, call, error) };
+    return { ...withHeaders(codec.fail(error), call, planes), about: about(model, call, error) };
   }
 }
 
@@ -60,10 +61,12 @@ function untilRead(parts: AsyncIterable<Uint8Array>, call: OwnedCall): AsyncIter
   return whenEnded(parts, () => call.end());
 }
 
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
 /** The protocol's own headers win over those that a backend may tell the caller. */
-function withHeaders(reply: WireReply, call: Call): WireReply {
-  const { headers } = call.trace.facts;
-  return headers === undefined ? reply : { ...reply, headers: { ...Object.fromEntries(headers), ...reply.headers } };
+function withHeaders(reply: WireReply, call: Call, planes: Planes): WireReply {
+  const { headers = NO_HEADERS } = call.trace.facts;
+  return { ...reply, headers: { ...Object.fromEntries(headers), ...reply.headers, ...headersOfWay(call, planes) } };
 }
 
 interface Undecodable<Form> {
@@ -112,13 +115,13 @@ function headerMs(wire: WireRequest, name: string): number | undefined {
 }
 
 function about(model: ModelRef, call: Call, end: unknown): Readonly<Record<string, unknown>> {
-  const said = call.trace.decisions.map((decision) => `${decision.policy} ${decision.said}`);
+  const { decisions } = call.trace;
   const how = end === "ok" ? { code: "ok" } : faultFields(end);
   return {
     model: model.name,
     ...rounded(call.trace.facts),
     ...how,
-    ...(said.length === 0 ? {} : { route: said.join("; ") }),
+    ...(decisions.length === 0 ? {} : { route: describeDecisions(decisions) }),
   };
 }
 

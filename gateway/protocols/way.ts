@@ -1,0 +1,35 @@
+// The way that a request took, in words: the same in the log line, in explanations and in a tester's header.
+
+import type { Call } from "../../core/call.ts";
+import type { Planes } from "../../core/protocol.ts";
+import type { Decision } from "../../core/trace.ts";
+
+/** `canary next 5% bucket 312 < 500; balance least-time chose gpu/triton-0:8001 of 2`. */
+export function describeDecisions(decisions: readonly Decision[]): string {
+  return decisions.map(({ policy, said }) => `${policy} ${said}`).join("; ");
+}
+
+/** The request's header by which a tester asks for the way. */
+const ASKED = "sluice-explain";
+const WAY = "sluice-path";
+const FALLBACK = "sluice-fallback";
+/** Clients and proxies refuse longer headers. */
+const MAX_LENGTH = 4096;
+
+/** What an answer says of its way: that it is a fallback to everybody, the whole way to a tester who asks for it. */
+export function headersOfWay(call: Call, planes: Pick<Planes, "tester">): Readonly<Record<string, string>> {
+  const { facts, decisions } = call.trace;
+  const asked = call.headers.get(ASKED) === "1" && planes.tester(call);
+  if (!asked && facts.fallback === undefined) return {};
+  return {
+    ...(facts.fallback === undefined ? {} : { [FALLBACK]: headerText(facts.fallback) }),
+    ...(asked ? { [WAY]: headerText(describeDecisions(decisions)) } : {}),
+  };
+}
+
+/** Visible ASCII, as headers have to be; anything else percent-encoded. */
+function headerText(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e]/gu, (sign) => encodeURIComponent(sign.isWellFormed() ? sign : "\ufffd"))
+    .slice(0, MAX_LENGTH);
+}
