@@ -41,9 +41,10 @@ async function sendMessages(call: GrpcCall, reply: WireReply, sending: Sending):
   }
   call.head({ ...headers, ...sending.own });
   for await (const message of body) {
-    if (call.signal.aborted) return;
     checkSize(message, sending);
     await call.send(message);
+    // the next one is not even asked for
+    if (call.signal.aborted) return;
   }
 }
 

@@ -47,7 +47,8 @@ export function grpcCaller(port: number, options: ClientOptions & { readonly com
   });
   const open = ({ method, metadata = {}, timeoutMs = PATIENCE_MS }: Omit<GrpcQuestion, "messages">) => {
     const head = new Metadata();
-    for (const [name, value] of Object.entries(metadata)) head.set(name, value);
+    for (const [name, value] of Object.entries(metadata))
+      head.set(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
     const path = method.startsWith("/") ? method : `/inference.GRPCInferenceService/${method}`;
     return client.makeBidiStreamRequest(path, same, same, head, { deadline: Date.now() + timeoutMs });
   };
@@ -93,7 +94,7 @@ export interface InferAsk {
 }
 
 /** ModelInferRequest. */
-export function inferMessage(ask: InferAsk): Uint8Array {
+export function inferMessage(ask: InferAsk): Buffer {
   const { model, version, id, contents = "raw", parameters = NO_PARAMETERS, hints, emptyFinal = false } = ask;
   const request: InferRequest = {
     model: { name: model, select: { by: "default" } },
@@ -110,7 +111,7 @@ export function inferMessage(ask: InferAsk): Uint8Array {
     ...(id === undefined ? {} : { id }),
     ...(hints === undefined ? {} : { hints }),
   };
-  return runNow(encodeRequest(request, to));
+  return Buffer.from(runNow(encodeRequest(request, to)));
 }
 
 const LIMITS = { limits: { maxInputs: 1024, maxNesting: 100 } };
