@@ -68,6 +68,23 @@ export type Event =
       /** `within-noise`: beyond the tolerance, yet no further than the model is from itself. */
       readonly result: "same" | "different" | "within-noise" | "failed" | "skipped";
     }
+  /** One call to a backend with the rows of one or more requests. */
+  | {
+      readonly type: "batch-sent";
+      readonly model: string;
+      readonly version: string;
+      readonly backend: string;
+      /** Without padding. */
+      readonly rows: number;
+      readonly requests: number;
+      /** How long its oldest member had waited. */
+      readonly waitedMs: number;
+      readonly ranMs: number;
+      /** Why it was let go when it was. */
+      readonly reason: "slot-free" | "full" | "deadline" | "preferred" | "delay";
+    }
+  /** A request was refused because its batch would have come too late. */
+  | { readonly type: "batch-refused"; readonly model: string; readonly version: string }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

@@ -109,6 +109,7 @@ export function openMetrics(gauges: Gauges): Metrics {
     labelNames: ["backend", "model"],
     registers,
   });
+  const batches = openBatchSeries(registers);
   new Gauge({
     name: "sluice_in_flight_bytes",
     help: "Bytes of request bodies held now.",
@@ -188,6 +189,10 @@ export function openMetrics(gauges: Gauges): Metrics {
       case "shadow":
         shadows.inc({ model: event.model, shadow: event.shadow, result: event.result });
         return;
+      case "batch-sent":
+      case "batch-refused":
+        batches(event);
+        return;
       case "wasted":
         wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);
         return;
@@ -198,5 +203,47 @@ export function openMetrics(gauges: Gauges): Metrics {
   return {
     count,
     expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+/** Rows and requests of a batch: powers of two, as most preferred sizes are. */
+const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+function openBatchSeries(registers: Registry[]): (event: Extract<Event, { type: `batch-${string}` }>) => void {
+  const labelNames = ["model", "version", "backend"];
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, labelNames, buckets, registers });
+  const rows = histogram("sluice_batch_rows", "Rows of a batch, without padding.", SIZES);
+  const requests = histogram("sluice_batch_requests", "Requests in a batch.", SIZES);
+  const waited = histogram(
+    "sluice_batch_wait_seconds",
+    "Waiting of a batch's oldest request for its sending.",
+    SECONDS,
+  );
+  const ran = histogram("sluice_batch_run_seconds", "From a batch's sending to its answer.", SECONDS);
+  const released = new Counter({
+    name: "sluice_batches_total",
+    help: "Batches sent, by the reason for which each was let go when it was.",
+    labelNames: [...labelNames, "reason"],
+    registers,
+  });
+  const refused = new Counter({
+    name: "sluice_batch_refused_total",
+    help: "Requests refused because their batch would have come too late.",
+    labelNames: ["model", "version"],
+    registers,
+  });
+  return (event) => {
+    const { model, version } = event;
+    if (event.type === "batch-refused") {
+      refused.inc({ model, version });
+      return;
+    }
+    const where = { model, version, backend: event.backend };
+    rows.observe(where, event.rows);
+    requests.observe(where, event.requests);
+    waited.observe(where, event.waitedMs / 1000);
+    ran.observe(where, event.ranMs / 1000);
+    released.inc({ ...where, reason: event.reason });
   };
 }
