@@ -112,7 +112,7 @@ async function answerOne(stream: Stream, message: Uint8Array): Promise<void> {
     else {
       // its answers come when they come: those behind need not wait
       pass();
-      for await (const part of partsOf(reply)) await out.put(part);
+      for await (const part of partsOf(reply)) if (!(await out.put(part))) break;
     }
   } catch (error) {
     out.end(asInferError(error));
