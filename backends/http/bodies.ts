@@ -1,9 +1,10 @@
 // Bodies of answers: small documents, errors that come as streams, and whole answers as tensors.
 
+import { InferError } from "../../core/error.ts";
 import type { InferRequest, Reply } from "../../core/request.ts";
 import { joinBytesElements, type Tensor } from "../../core/tensor.ts";
 import type { RowSpec } from "../../wire/json-rows.ts";
-import { opaqueTensor, UNKNOWN_TYPE } from "../../wire/opaque.ts";
+import { mediaType, opaqueTensor, UNKNOWN_TYPE } from "../../wire/opaque.ts";
 import type { Door, HttpAnswer, HttpStream } from "../connection.ts";
 import {
   answeredBy,
@@ -64,8 +65,10 @@ export async function readBody(
   const known = await knownAnswer(request, reading);
   const contentType = answer.headers.get("content-type");
   if (contentType !== undefined && !isJson(contentType)) {
-    if (isText(known))
+    if (isText(known)) {
       return [{ name: known.outputs[0].name, datatype: "BYTES", shape: [], data: joinBytesElements([answer.body]) }];
+    }
+    refuseOtherType(known, contentType);
     return [opaqueTensor(known.outputs?.[0]?.name ?? BARE_OUTPUT, answer.body, { contentType })];
   }
   if (isOpaque(known)) {
@@ -74,6 +77,18 @@ export async function readBody(
     ];
   }
   return readSliced(door, readAnswer(answer.body, known), { bytes: answer.body.byteLength, signal });
+}
+
+/**
+ * An opaque payload never stands in for numbers that the signature promises.
+ *
+ * @throws InferError bad-backend naming the output and the content type
+ */
+export function refuseOtherType(known: KnownAnswer, contentType: string): void {
+  const declared = known.outputs?.find(({ datatype }) => datatype !== undefined && datatype !== "BYTES");
+  if (declared === undefined) return;
+  const wanted = `output "${declared.name}" of ${declared.datatype}`;
+  throw new InferError("bad-backend", `expected a body with ${wanted}, got one of type ${mediaType(contentType)}`);
 }
 
 // One output, declared as a text by itself: its bytes are what a body of text holds.

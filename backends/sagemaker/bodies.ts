@@ -26,7 +26,7 @@ import {
   readSliced,
   SMALL_BYTES,
 } from "../http/answers.ts";
-import { isOpaque, knownAnswer, type Reading } from "../http/bodies.ts";
+import { isOpaque, knownAnswer, type Reading, refuseOtherType } from "../http/bodies.ts";
 import { select } from "../http/expression.ts";
 import type { Format } from "./words.ts";
 
@@ -110,6 +110,7 @@ export async function readBody(
     return readSliced(reading.door, decodeJsonLines(body, many, { maxNesting: MAX_NESTING }), how);
   }
   if (type === NPY_TYPE) return readSliced(reading.door, npyTensor(body, bareName), how);
+  refuseOtherType(known, contentType);
   return [opaqueTensor(bareName, body, { contentType })];
 }
 

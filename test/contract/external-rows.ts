@@ -161,7 +161,7 @@ export const EXTERNAL_ROWS: readonly ExternalRow[] = [
     ],
   },
   {
-    ...{ kind: "bentoml", server: "bentoml", over: "http", ...ADD_SUB, notYet: ["content type"] },
+    ...{ kind: "bentoml", server: "bentoml", over: "http", ...ADD_SUB },
     words: () => ({ models: { add_sub: { signature: ADD_SUB_SIGNATURE } } }),
     ...{ usual: "infer", asks: /^POST \/add_sub$/ },
     faults: [
@@ -176,7 +176,7 @@ export const EXTERNAL_ROWS: readonly ExternalRow[] = [
     ],
   },
   {
-    ...{ kind: "litserve", server: "litserve", over: "http", ...ADD_SUB, notYet: ["content type"] },
+    ...{ kind: "litserve", server: "litserve", over: "http", ...ADD_SUB },
     words: () => ({ models: { add_sub: { signature: ADD_SUB_SIGNATURE } } }),
     ...{ usual: "infer", asks: /^POST \/add_sub$/ },
     faults: [
@@ -198,7 +198,6 @@ export const EXTERNAL_ROWS: readonly ExternalRow[] = [
       version: "1",
       inputs: IMAGES,
       closes: true,
-      notYet: ["content type"],
     },
     words: () => ({
       mode: "container",
