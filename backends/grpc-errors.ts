@@ -23,8 +23,8 @@ const ROWS: Readonly<Record<number, Row>> = {
   2: { code: "bad-backend", text: "the backend failed", said: true },
   // INVALID_ARGUMENT
   3: { code: "invalid-argument", text: "the backend refuses the request", said: true },
-  // DEADLINE_EXCEEDED
-  4: { code: "deadline-exceeded", origin: "backend", text: "the backend found the deadline passed", said: false },
+  // DEADLINE_EXCEEDED: the deadline is the one that went along with the call, whoever finds it passed first
+  4: { code: "deadline-exceeded", origin: "gateway", text: "the backend found the deadline passed", said: false },
   // NOT_FOUND
   5: { code: "not-found", text: "the backend does not know what was asked for", said: true },
   // ALREADY_EXISTS

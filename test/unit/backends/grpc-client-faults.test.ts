@@ -44,7 +44,7 @@ describe("the table of gRPC statuses", () => {
     [1, "CANCELLED", UNAVAILABLE, "the backend cancelled the call"],
     [2, "UNKNOWN", BAD, "the backend failed: SAID"],
     [3, "INVALID_ARGUMENT", CLIENTS, "SAID"],
-    [4, "DEADLINE_EXCEEDED", ["deadline-exceeded", "backend", "no"], "the backend found the deadline passed"],
+    [4, "DEADLINE_EXCEEDED", ["deadline-exceeded", "gateway", "no"], "the backend found the deadline passed"],
     [5, "NOT_FOUND", ["not-found", "client", "no"], "SAID"],
     [6, "ALREADY_EXISTS", CLIENTS, "SAID"],
     [7, "PERMISSION_DENIED", BAD, "the backend refused the gateway's credentials (PERMISSION_DENIED)"],
