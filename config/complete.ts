@@ -48,6 +48,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
       requestTimeoutMs: limits.requestTimeout,
     },
     log: document.log,
+    triton: document.triton,
     zone: document.zone,
     backends: frozen,
     models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),

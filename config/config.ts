@@ -106,6 +106,8 @@ export interface Config {
   readonly timeoutMs: number;
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel };
+  /** What clients may do with Triton's extensions beyond asking. */
+  readonly triton: { readonly control: boolean; readonly sharedMemory: boolean };
   /** The gateway's own zone. */
   readonly zone: string | undefined;
   readonly backends: readonly BackendConfig[];

@@ -66,6 +66,22 @@ const log = z
   .prefault({})
   .describe("The log, on the standard output.");
 
+const triton = z
+  .strictObject({
+    control: z
+      .boolean()
+      .default(false)
+      .describe("Let clients load and unload models and change the settings of log and trace, over REST and gRPC."),
+    sharedMemory: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Let clients on this machine pass tensors through /dev/shm; whoever reaches the gateway may then read it.",
+      ),
+  })
+  .prefault({})
+  .describe("What clients may do with Triton's extensions beyond asking.");
+
 /** One backend before its kind has read the words beside `kind:`. */
 const backend = z.looseObject({
   kind: z.string(expecting("a kind of backend such as onnx")).describe("Which kind of server runs the models."),
@@ -109,6 +125,7 @@ const document = z.strictObject({
   exposures: exposuresWord.optional(),
   limits,
   log,
+  triton,
   zone: z
     .string()
     .min(1)

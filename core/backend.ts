@@ -87,10 +87,19 @@ export interface Backend {
   close(): Promise<void>;
 }
 
+/** What a model is to be loaded with in place of what lies in its repository. Source: Triton, extension_model_repository.md. */
+export interface LoadOptions {
+  /** The model's config as JSON text. */
+  readonly config?: string;
+  /** Files by their path in the model's folder. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
 /** What an operator may do with a backend's models; each is there only where the backend can do it. */
 export interface ControlPlane {
   list?(signal: AbortSignal): Promise<readonly ModelStatus[]>;
-  load?(model: string, signal: AbortSignal): Promise<void>;
+  /** Resolves when the model is ready; `options` may be refused by a backend that has no such thing. */
+  load?(model: string, signal: AbortSignal, options?: LoadOptions): Promise<void>;
   unload?(model: string, signal: AbortSignal): Promise<void>;
   /** The model's configuration as the backend's own JSON. */
   config?(model: BackendModel, signal: AbortSignal): Promise<unknown>;

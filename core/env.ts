@@ -11,7 +11,12 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void;
 }
 
+/** The least important lines that a log writes. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
 export interface Log {
+  /** May be set while the process runs, where the log has levels. */
+  level?: LogLevel;
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -4,6 +4,7 @@ import type { ControlPlane } from "./backend.ts";
 import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
 import type { ModelMetadata, ModelStatus } from "./model.ts";
+import type { OperatorPlane } from "./operator.ts";
 import type { InferRequest, ModelRef } from "./request.ts";
 import type { RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
@@ -146,6 +147,7 @@ export interface DecodeLimits {
 export interface Planes {
   readonly data: DataPlane;
   readonly control: ControlPlane;
+  readonly operator: OperatorPlane;
   readonly env: Env;
   readonly run: RunSliced;
   readonly limits: DecodeLimits;

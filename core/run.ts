@@ -8,3 +8,6 @@ export type RunSliced = <T>(
   work: Generator<void, T, void>,
   options: { readonly small: boolean; readonly signal: AbortSignal },
 ) => T | Promise<T>;
+
+/** Work as a generator that yields about every millisecond and returns its result. */
+export type Sliced<T> = Generator<void, T, void>;

@@ -3,15 +3,19 @@
 import { targetsOfModel } from "../config/complete.ts";
 import type { Config } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
-import type { Backend, ControlPlane } from "../core/backend.ts";
+import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
+import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
+import { openOperator } from "./operator.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
+import { openStatistics } from "./statistics.ts";
 import { openTesters } from "./testers.ts";
+import { openTraceSettings } from "./trace-settings.ts";
 import { serverMetadata } from "./version.ts";
 
 /** One config in force. Requests finish on the assembly that they began with. */
@@ -47,6 +51,8 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const exposures = await parts.use(canonical(["exposures", config.exposures, config.baseDir]), async () =>
       openExposures({ config: config.exposures, baseDir: config.baseDir, env }),
     );
+    const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
+    const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const plane = openPlane({
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
@@ -58,11 +64,18 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       env,
       run,
       tester,
+      statistics,
       expose: exposures.note,
     });
     const planes: Planes = {
       data: plane,
-      control: controlOf(backends),
+      control: openControl({
+        plane,
+        backends,
+        byCatalog: config.models === undefined,
+        mayChange: config.triton.control,
+      }),
+      operator: openOperator({ plane, config, env, statistics, settings }),
       env,
       run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
@@ -97,10 +110,6 @@ function warnOfAbsent(config: Config, backends: readonly Backend[], env: Env): v
       env.log.warn({ model: setting.name, backend }, text);
     }
   }
-}
-
-function controlOf(backends: readonly Backend[]): ControlPlane {
-  return { list: async () => backends.flatMap((backend) => backend.catalog.list()) };
 }
 
 function tenantOf(config: Config): Planes["tenant"] {

@@ -6,6 +6,7 @@ import type { RunSliced } from "../core/run.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaf } from "./leaf.ts";
 import { AT_LEAF } from "./stack.ts";
+import type { Statistics } from "./statistics.ts";
 import type { Versions } from "./versions.ts";
 
 export interface Leaves {
@@ -21,10 +22,11 @@ export interface LeavesOptions {
   readonly versions: Versions;
   readonly signature: (version: string, signal: AbortSignal) => Promise<ModelMetadata>;
   readonly run: RunSliced;
+  readonly statistics: Statistics;
 }
 
 export function openLeaves(options: LeavesOptions): Leaves {
-  const { context, versions, signature, run } = options;
+  const { context, versions, signature, run, statistics } = options;
   const leaves = new Map<string, Service>();
   const balance = balanceOf(options);
   return {
@@ -40,11 +42,14 @@ export function openLeaves(options: LeavesOptions): Leaves {
         signature: (signal) => signature(version, signal),
         run,
       });
+      const model = { name: context.model, version };
+      const counted = statistics.of(model, (signal) => signature(version, signal));
+      const choose = balance();
       const leaf = openLeaf({
-        model: { name: context.model, version },
+        model,
         targets: versions.targets(version),
-        layers: (candidates) => layersOf(options, ofLeaf(candidates)),
-        balance: balance(),
+        layers: (candidates) => [counted.requests, ...layersOf(options, ofLeaf(candidates))],
+        balance: (candidates) => counted.executions(choose(candidates)),
         run,
       });
       leaves.set(version, leaf);

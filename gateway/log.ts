@@ -2,9 +2,7 @@
 
 import { destination, type Logger, pino } from "pino";
 import pretty from "pino-pretty";
-import type { Log } from "../core/env.ts";
-
-export type Level = "debug" | "info" | "warn" | "error" | "silent";
+import type { Log, LogLevel } from "../core/env.ts";
 
 export interface ProcessLog extends Log {
   /** Writes out what is still held back. */
@@ -12,7 +10,7 @@ export interface ProcessLog extends Log {
 }
 
 export interface LogOptions {
-  readonly level: Level;
+  readonly level: LogLevel;
   /** Readable, coloured lines instead of JSON. */
   readonly pretty: boolean;
 }
@@ -35,6 +33,12 @@ export function openLog(options: LogOptions): ProcessLog {
 
 function logOf(logger: Logger, flush: () => void): ProcessLog {
   return {
+    get level() {
+      return logger.level as LogLevel;
+    },
+    set level(level) {
+      logger.level = level;
+    },
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),

@@ -13,6 +13,7 @@ import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
 import { openRoute, type Route } from "./route.ts";
 import { modelStack } from "./stack.ts";
+import { openStatistics, type Statistics } from "./statistics.ts";
 import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
 
 /** A model as clients know it. */
@@ -41,6 +42,8 @@ export interface PlaneOptions {
   readonly server: ServerMetadata;
   readonly env: Env;
   readonly run: RunSliced;
+  /** What counts the versions' answers; counters of its own when absent. */
+  readonly statistics?: Statistics;
   /** Who may force a variant; nobody when absent. */
   readonly tester?: (caller: Caller) => boolean;
   /** Takes note of exposures; nobody when absent. */
@@ -65,7 +68,16 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
   const words = wordsOf(options, setting);
   const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
   const context = contextOf(options, setting);
-  const leaves = openLeaves({ context, kinds: options.policyKinds, words, versions, signature, run: options.run });
+  const statistics = options.statistics ?? openStatistics(options.env.clock);
+  const leaves = openLeaves({
+    context,
+    kinds: options.policyKinds,
+    words,
+    versions,
+    signature,
+    run: options.run,
+    statistics,
+  });
   const { tester = () => false, expose = () => {}, policyKinds: kinds, run } = options;
   const newest = (signal: AbortSignal) =>
     signature(chooseVersion({ name, select: { by: "default" } }, versions), signal);

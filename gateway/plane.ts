@@ -11,8 +11,14 @@ import { type LogicalModel, openModel, type PlaneOptions } from "./model.ts";
 import { gatewayStack } from "./stack.ts";
 import { chooseVersion, targetsServe } from "./versions.ts";
 
+/** The data plane and the models behind it. */
+export interface Plane extends DataPlane {
+  find(model: string): LogicalModel | undefined;
+  close(): void;
+}
+
 /** @throws InferError invalid-argument when a name stands in two backends, naming both */
-export function openPlane(options: PlaneOptions): DataPlane & { close(): void } {
+export function openPlane(options: PlaneOptions): Plane {
   const find = options.models === undefined ? byCatalog(options) : byConfig(options, options.models);
   const lookUp = (ref: ModelRef): LogicalModel => {
     const model = find.model(ref.name);
@@ -26,6 +32,7 @@ export function openPlane(options: PlaneOptions): DataPlane & { close(): void } 
   });
   return {
     infer,
+    find: find.model,
     async ready(ref) {
       const { name, versions } = lookUp(ref);
       try {
