@@ -11,7 +11,6 @@ const BACKEND_WORDS: Readonly<Record<string, string>> = {
 
 /** What each word of a model will bring. */
 const MODEL_WORDS: Readonly<Record<string, string>> = {
-  batch: "batching comes",
   cache: "caching comes",
   limit: "rate and concurrency limits come",
   retry: "retries come",

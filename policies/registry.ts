@@ -5,6 +5,7 @@ import { ab } from "./ab.ts";
 import { affinity } from "./affinity.ts";
 import { answer } from "./answer.ts";
 import { balance } from "./balance.ts";
+import { batch } from "./batch.ts";
 import { canary } from "./canary.ts";
 import { fallback } from "./fallback.ts";
 import { rules } from "./rules.ts";
@@ -15,6 +16,7 @@ import { weighted } from "./weighted.ts";
 export const policyKinds: readonly PolicyKind[] = [
   timeout,
   balance as PolicyKind,
+  batch as PolicyKind,
   rules as PolicyKind,
   shadow as PolicyKind,
   fallback as PolicyKind,

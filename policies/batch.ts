@@ -1,0 +1,119 @@
+// batch: small requests for one version become one call to the backend, and its answer comes apart again.
+
+import { type Call, unlessAborted } from "../core/call.ts";
+import type { LeafContext, LeafKind } from "../core/policy.ts";
+import type { InferRequest, Reply } from "../core/request.ts";
+import type { RunSliced } from "../core/run.ts";
+import type { Layer } from "../core/service.ts";
+import { type Known, openGate } from "./batch/gate.ts";
+import { bytesOf, rowsOf } from "./batch/key.ts";
+import { cutRequest, partsOf } from "./batch/merge.ts";
+import { openPlaces } from "./batch/places.ts";
+import { openScheduler, type Scheduler } from "./batch/scheduler.ts";
+import { openSender, SMALL_BYTES } from "./batch/send.ts";
+import { joinReplies } from "./batch/split.ts";
+import { openTrial } from "./batch/trial.ts";
+import { type BatchOptions, batchWords } from "./batch/words.ts";
+
+export const batch: LeafKind<BatchOptions> = {
+  place: "leaf",
+  word: "batch",
+  options: batchWords,
+  build: (options, context) => batchLayer(options, context),
+};
+
+/** What the layer is made with beside its options. */
+export interface BatchParts extends LeafContext {
+  /** Calls back when this turn of the event loop has read what there is to read. */
+  readonly soon?: (callback: () => void) => void;
+  /** Given the scheduler when it is made: for those who look at it from outside. */
+  readonly onScheduler?: (scheduler: Scheduler) => void;
+}
+
+/**
+ * Joins requests that may be joined. What has no rows, keeps state, wants a stream or was not sent by a user passes as
+ * it is.
+ */
+export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
+  const { env, run } = parts;
+  const gate = openGate({ clock: env.clock, signature: parts.signature });
+  return (next) => {
+    let metadata: Known["metadata"] | undefined;
+    const send = openSender({ ...parts, next, sizes: options.sizes, repeatable: options.repeatable });
+    const trial = openTrial({ ...parts, next, send, wanted: options.probe });
+    const scheduler = openScheduler({
+      ...parts,
+      options,
+      places: openPlaces({ candidates: parts.candidates, inFlight: options.inFlight }),
+      send: trial.send,
+      metadata: () => metadata,
+      cap: trial.cap,
+      soon: parts.soon ?? ((callback) => void setImmediate(callback)),
+    });
+    parts.onScheduler?.(scheduler);
+    const go = (known: Known | undefined, asked: Asked): Promise<Reply> => {
+      if (known === undefined || !known.hasRows || trial.verdict === "dependent") {
+        return next(asked.request, asked.call);
+      }
+      metadata = known.metadata;
+      if (asked.rows > options.maxRows) return inParts(asked, { scheduler, run, maxRows: options.maxRows });
+      return scheduler.enter(asked.request, asked.call, asked.rows).answer;
+    };
+    return async (request, call) => {
+      const rows = mayJoin(request, call) ? (rowsOf(request) ?? 0) : 0;
+      // a request without rows has nothing to join: its backend knows what to say
+      if (rows === 0) return next(request, call);
+      const known = gate.look(call.signal);
+      const asked = { request, call, rows };
+      return go(known instanceof Promise ? await unlessAborted(known, call.signal) : known, asked);
+    };
+  };
+}
+
+interface Asked {
+  readonly request: InferRequest;
+  readonly call: Call;
+  readonly rows: number;
+}
+
+function mayJoin(request: InferRequest, call: Call): boolean {
+  return call.purpose === "user" && call.sequence === undefined && !request.stream && !call.signal.aborted;
+}
+
+interface Divided {
+  readonly scheduler: Scheduler;
+  readonly run: RunSliced;
+  readonly maxRows: number;
+}
+
+/** Parts of one request that wait or run at a time. */
+const PARTS_AT_ONCE = 16;
+
+/** A request with more rows than a batch may have: its parts are members like any other, and its answer is all of theirs. */
+async function inParts({ request, call, rows }: Asked, { scheduler, run, maxRows }: Divided): Promise<Reply> {
+  const counts = partsOf(rows, maxRows);
+  const small = bytesOf(request) < SMALL_BYTES;
+  const requests = await run(cutRequest(request, counts), { small, signal: call.signal });
+  const replies: Reply[] = new Array(counts.length);
+  const left = new Set<(error: unknown) => void>();
+  let at = 0;
+  let failed = false;
+  const oneByOne = async (): Promise<void> => {
+    while (at < counts.length && !failed) {
+      const i = at;
+      at += 1;
+      const member = scheduler.enter(requests[i] as InferRequest, call, counts[i] as number);
+      left.add(member.reject);
+      replies[i] = await member.answer;
+      left.delete(member.reject);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(PARTS_AT_ONCE, counts.length) }, oneByOne));
+  } catch (error) {
+    failed = true;
+    for (const reject of left) reject(error);
+    throw error;
+  }
+  return run(joinReplies(replies), { small, signal: call.signal });
+}
