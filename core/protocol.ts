@@ -8,6 +8,7 @@ import type { OperatorPlane } from "./operator.ts";
 import type { InferRequest, ModelRef } from "./request.ts";
 import type { RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
+import type { SageMakerFront } from "./sagemaker.ts";
 import type { Service } from "./service.ts";
 import type { Decision } from "./trace.ts";
 
@@ -83,6 +84,8 @@ export interface Protocol {
   readonly routes: readonly Route[];
   /** Every path under one of these belongs to the protocol, so that its unknown paths get its own error shape. */
   readonly prefixes: readonly string[];
+  /** Over gRPC: the FileDescriptorProtos of its services and of what they import, for clients that ask by reflection. */
+  readonly descriptors?: readonly Uint8Array[];
   /** An error in the protocol's own shape; the one place where a code becomes a status. */
   fail(error: unknown): WireReply;
 }
@@ -151,6 +154,8 @@ export interface Planes {
   readonly env: Env;
   readonly run: RunSliced;
   readonly limits: DecodeLimits;
+  /** What the config says to SageMaker's front; nothing when absent. */
+  readonly sagemaker?: SageMakerFront;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
   /** Whether the config lets this caller force a variant and see the way of its requests. */

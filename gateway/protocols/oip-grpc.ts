@@ -3,6 +3,7 @@
 import { InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import { OIP_SERVICE } from "../../wire/oip-proto-service.ts";
+import { DESCRIPTORS } from "./grpc-descriptors/oip.ts";
 import { grpcFail, grpcReply } from "./grpc-status.ts";
 import { infer } from "./oip-grpc/infer.ts";
 import { modelMetadata, modelReady, serverLive, serverMetadata, serverReady } from "./oip-grpc/metadata.ts";
@@ -45,6 +46,7 @@ export const oipGrpc: Protocol = {
   name: "oip-grpc",
   listener: "grpc",
   prefixes: [`/${OIP_SERVICE}`],
+  descriptors: DESCRIPTORS,
   fail: (error) => grpcFail(error),
   routes: [
     unary("ServerLive", serverLive),

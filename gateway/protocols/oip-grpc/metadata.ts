@@ -1,6 +1,6 @@
 // What the Open Inference Protocol over gRPC tells about the server and its models.
 
-import { InferError } from "../../../core/error.ts";
+import { InferError, invalid } from "../../../core/error.ts";
 import type { Planes, WireRequest } from "../../../core/protocol.ts";
 import type { ModelRef } from "../../../core/request.ts";
 import {
@@ -20,10 +20,15 @@ export async function serverReady(_wire: WireRequest, planes: Planes): Promise<U
   return READY.encode({ ready: planes.data.serverReady() });
 }
 
-/** @throws InferError not-found for an unknown model, as the protocol has it; Triton answers that it is not ready */
+/** A model or version that nobody knows is not ready, as Triton 2.51 answers. */
 export async function modelReady(wire: WireRequest, planes: Planes): Promise<Uint8Array> {
   const { name, version } = MODEL_NAME.decode(messageOf(wire));
-  return READY.encode({ ready: await planes.data.ready(modelRef(name, version), wire.signal) });
+  try {
+    return READY.encode({ ready: await planes.data.ready(modelRef(name, version), wire.signal) });
+  } catch (error) {
+    if (error instanceof InferError && error.code === "not-found") return READY.encode({ ready: false });
+    throw error;
+  }
 }
 
 export async function serverMetadata(_wire: WireRequest, planes: Planes): Promise<Uint8Array> {
@@ -39,13 +44,13 @@ export async function modelMetadata(wire: WireRequest, planes: Planes): Promise<
 /**
  * The model that a message names; its newest version when it names none.
  *
- * @throws InferError not-found for a version that is no whole number
+ * @throws InferError invalid-argument for a version that is no whole number
  */
 export function modelRef(name: string, version: string | undefined): ModelRef {
   if (version === undefined || version === "") return { name, select: { by: "default" } };
   if (!/^\d{1,19}$/.test(version)) {
     const got = JSON.stringify(version.slice(0, 24));
-    throw new InferError("not-found", `model "${name}": a version is a whole number, got ${got}`);
+    throw invalid(`model "${name}": a version is a whole number, got ${got}`);
   }
   return { name, select: { by: "version", version } };
 }
