@@ -6,6 +6,10 @@ import { type EventFrame, encodeFrame } from "./event-stream.ts";
 /** The errors of InvokeEndpoint and their statuses. Source: botocore, sagemaker-runtime/2017-05-13/service-2.json. */
 export const ERROR_STATUS = {
   ValidationError: 400,
+  // those that every service of AWS has (Smithy, "AWS common errors")
+  AccessDeniedException: 403,
+  InvalidSignatureException: 403,
+  MissingAuthenticationTokenException: 403,
   ModelError: 424,
   ModelNotReadyException: 429,
   InternalFailure: 500,

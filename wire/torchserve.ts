@@ -214,8 +214,18 @@ function* writePart(input: Tensor, options: SliceOptions): Sliced<FormPart> {
 }
 
 function* readParts(body: Uint8Array, known: KnownRequest, options: SliceOptions): Sliced<readonly Tensor[]> {
-  const { contentType = "", specs, limits = DEFAULT_WIRE_LIMITS } = known;
+  const { contentType = "", limits = DEFAULT_WIRE_LIMITS } = known;
   const parts = yield* decodeMultipart(body, boundaryOf(contentType), { maxParts: limits.maxInputs });
+  return yield* decodeParts(parts, known, options);
+}
+
+/** Reads the parts of a form as inputs, as `decodeRequest` reads those of `multipart`. */
+export function* decodeParts(
+  parts: readonly FormPart[],
+  known: KnownRows,
+  options: SliceOptions = {},
+): Sliced<readonly Tensor[]> {
+  const { specs, limits = DEFAULT_WIRE_LIMITS } = known;
   const tensors = new Map<string, Tensor>();
   for (const part of parts) {
     const spec = specs?.find(({ name }) => name === part.name);

@@ -13,7 +13,17 @@ import { tfsRest } from "./tfs-rest.ts";
 import { torchserve } from "./torchserve.ts";
 import { v1Models } from "./v1-models.ts";
 
-const served: readonly Protocol[] = [oipRest, oipGrpc, v1Models, tfsRest, tfsGrpc, kserveV1, torchserve, sagemaker, sagemakerContainer];
+const served: readonly Protocol[] = [
+  oipRest,
+  oipGrpc,
+  v1Models,
+  tfsRest,
+  tfsGrpc,
+  kserveV1,
+  torchserve,
+  sagemaker,
+  sagemakerContainer,
+];
 
 const health = grpcHealth(served);
 

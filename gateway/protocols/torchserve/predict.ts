@@ -1,0 +1,106 @@
+// Predictions and explanations as TorchServe takes them: the body of a model's own, whole or as it comes.
+
+import type { Call, Sequence } from "../../../core/call.ts";
+import { invalid } from "../../../core/error.ts";
+import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
+import type { InferResponse, InferStream, ModelRef, Reply, Task } from "../../../core/request.ts";
+import { NO_PARAMETERS } from "../../../core/tensor.ts";
+import { UNKNOWN_TYPE } from "../../../wire/opaque.ts";
+import { type Codec, type Decoded, exchange } from "../exchange.ts";
+import { writeTypedBody } from "../typed-body/write.ts";
+import {
+  type BodyForm,
+  declaredOf,
+  readTypedBody,
+  SMALL_BYTES,
+  type TypedBody,
+  URLENCODED_TYPE,
+} from "../typed-body.ts";
+import { ANSWER_HEADERS, failOf } from "./fail.ts";
+
+/** The label in metrics, logs and traces; the kind of backend whose bodies go on as they are. */
+export const NAME = "torchserve";
+
+/** Answers one prediction or explanation. Never throws. */
+export function predict(task: Extract<Task, "infer" | "explain">) {
+  return (wire: WireRequest, planes: Planes): Promise<WireReply> => {
+    const model = modelOf(wire);
+    const codec: Codec<BodyForm> = {
+      protocol: NAME,
+      model,
+      decode: (asked, at) => decode({ model, task }, asked, at),
+      encode,
+      fail: failOf(model, planes),
+    };
+    return exchange(wire, planes, codec);
+  };
+}
+
+/** The model and the version of a path. */
+export function modelOf({ params: { model = "", version } }: Pick<WireRequest, "params">): ModelRef {
+  return { name: model, select: version === undefined ? { by: "default" } : { by: "version", version } };
+}
+
+async function decode(
+  { model, task }: { readonly model: ModelRef; readonly task: "infer" | "explain" },
+  wire: WireRequest,
+  planes: Planes,
+): Promise<Decoded<BodyForm>> {
+  const declared = await declaredOf(model, { wire, planes, ownKind: NAME });
+  const { inputs, form, opaque } = await readTypedBody(bodyOf(wire), { declared, wire, planes });
+  const sequence = sequenceOf(wire);
+  return {
+    // whether a handler streams is known only from its answer
+    request: { model, task, inputs, parameters: NO_PARAMETERS, stream: opaque || declared?.decoupled === true },
+    hints: { sluice: NO_PARAMETERS, ...(sequence === undefined ? {} : { sequence }) },
+    form,
+  };
+}
+
+/** A request without a body has its inputs in the query, which a handler sees as a form. */
+function bodyOf({ body, headers, query }: WireRequest): TypedBody {
+  const bytes = body as Uint8Array;
+  if (bytes.byteLength > 0) return { body: bytes, contentType: headers.get("content-type") };
+  return { body: Buffer.from(query.toString()), contentType: URLENCODED_TYPE };
+}
+
+/** Source: TorchServe's ts_request_sequence_id and its fellows, under their usual names. */
+function sequenceOf({ headers }: WireRequest): Sequence | undefined {
+  const id = headers.get("ts_request_sequence_id");
+  if (id === undefined) return undefined;
+  if (id === "") throw invalid("header ts_request_sequence_id: expected the id of a sequence, got nothing");
+  const isTrue = (name: string) => headers.get(name)?.toLowerCase() === "true";
+  return { id, start: isTrue("ts_request_sequence_start"), end: isTrue("ts_request_sequence_end") };
+}
+
+/** The bytes of one answer; no content type where the model says none, as there. */
+async function encode(
+  reply: Reply,
+  form: BodyForm,
+  at: { readonly call: Call; readonly planes: Planes },
+): Promise<WireReply> {
+  if (reply.kind === "stream") return streamed(reply, form, at);
+  const { parts, contentType } = await write(reply, form, at);
+  const type = contentType === UNKNOWN_TYPE ? {} : { "content-type": contentType };
+  return { status: 200, headers: { ...type, ...ANSWER_HEADERS }, body: parts };
+}
+
+function write(
+  response: InferResponse,
+  form: BodyForm,
+  { call, planes }: { readonly call: Call; readonly planes: Planes },
+) {
+  const small = response.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  return planes.run(writeTypedBody(response, { form, rows: "alone" }), { small, signal: call.signal });
+}
+
+function streamed(
+  { parts }: InferStream,
+  form: BodyForm,
+  at: { readonly call: Call; readonly planes: Planes },
+): WireReply {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for await (const part of parts) yield* (await write(part, form, at)).parts;
+  }
+  return { status: 200, headers: { ts_stream_next: "true", ...ANSWER_HEADERS }, body: pieces() };
+}
