@@ -3,11 +3,15 @@
 import type { Protocol } from "../../core/protocol.ts";
 import { grpcHealth } from "./grpc-health.ts";
 import { grpcReflection } from "./grpc-reflection.ts";
+import { kserveV1 } from "./kserve-v1.ts";
 import { oipGrpc } from "./oip-grpc.ts";
 import { oipRest } from "./oip-rest.ts";
 import { sagemaker } from "./sagemaker.ts";
 import { sagemakerContainer } from "./sagemaker-container.ts";
+import { tfsGrpc } from "./tfs-grpc.ts";
+import { tfsRest } from "./tfs-rest.ts";
 import { torchserve } from "./torchserve.ts";
+import { v1Models } from "./v1-models.ts";
 
 const served: readonly Protocol[] = [
   oipRest,
