@@ -50,7 +50,8 @@ export function encodeMetadata({ name, version, signatures }: TfsMetadata): Uint
   );
   const value = signatureDefMap.encode({ signature_def: wire });
   return modelMetadataResponse.encode({
-    model_spec: wireSpec({ name, version: BigInt(version), signature: "" }),
+    // other servers have versions that are no numbers
+    model_spec: wireSpec({ name, signature: "", ...(/^\d{1,18}$/.test(version) ? { version: BigInt(version) } : {}) }),
     metadata: new Map([[SIGNATURE_DEF, { type_url: SIGNATURE_DEF_MAP, value }]]),
   });
 }

@@ -1,0 +1,26 @@
+// What TensorFlow Serving's REST protocol tells about models: the states of their versions, and their signatures.
+
+import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
+import type { ModelRef } from "../../../core/request.ts";
+import { encodeMetadata, encodeStatus } from "../../../wire/tfs-json-documents.ts";
+import { DEFAULT_SIGNATURE, tfsSignatureOf } from "../../../wire/tfs-signatures.ts";
+import { statusOf } from "../tfs/status.ts";
+import { fail, guarded, json, modelOf } from "./replies.ts";
+
+/** `GET /v1/models/{model}`, and of one version. */
+export const status = guarded(async (wire: WireRequest, planes: Planes) =>
+  json(200, encodeStatus(statusOf(planes, modelOf(wire)))),
+);
+
+/** `GET .../metadata`. */
+export async function metadata(wire: WireRequest, planes: Planes): Promise<WireReply> {
+  let model: ModelRef | undefined;
+  try {
+    model = modelOf(wire);
+    const told = await planes.data.signature(model, wire.signal);
+    const signatures = new Map([[DEFAULT_SIGNATURE, tfsSignatureOf(told)]]);
+    return json(200, encodeMetadata({ name: told.name, version: told.version, signatures }));
+  } catch (error) {
+    return fail(error, model);
+  }
+}
