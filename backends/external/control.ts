@@ -22,7 +22,9 @@ export function controlOf(options: ControlOptions): ControlPlane | undefined {
   if (endpoints().every(({ connection }) => connection.control === undefined)) return undefined;
   return {
     list: async () => catalog.list(),
-    ...(has("load") ? { load: (model, signal) => onAll(options, (control) => control.load?.(model, signal)) } : {}),
+    ...(has("load")
+      ? { load: (model, signal, how) => onAll(options, (control) => control.load?.(model, signal, how)) }
+      : {}),
     ...(has("unload")
       ? { unload: (model, signal) => onAll(options, (control) => control.unload?.(model, signal)) }
       : {}),

@@ -1,6 +1,6 @@
 // What an operator may do with the models of a server of the Open Inference Protocol over HTTP.
 
-import type { BackendModel, ControlPlane } from "../../core/backend.ts";
+import type { BackendModel, ControlPlane, LoadOptions } from "../../core/backend.ts";
 import { parseAnswer } from "../../wire/oip-repository.ts";
 import { bodyOf, type OipHttpLink } from "./http-link.ts";
 import { readModels } from "./http-models.ts";
@@ -8,8 +8,9 @@ import { pathOf, segment } from "./paths.ts";
 
 /** Gives what the server can do, as far as its ways are known at the time. */
 export function openOipHttpControl(link: OipHttpLink): () => ControlPlane {
-  const change = (verb: "load" | "unload") => async (model: string, signal: AbortSignal) => {
-    bodyOf(await link.post(`/v2/repository/models/${segment(model)}/${verb}`, "{}", { signal }));
+  const change = (verb: "load" | "unload") => async (model: string, signal: AbortSignal, options?: LoadOptions) => {
+    const body = JSON.stringify(options === undefined ? {} : { parameters: parametersOf(options) });
+    bodyOf(await link.post(`/v2/repository/models/${segment(model)}/${verb}`, body, { signal }));
   };
   const tell = (what: "config" | "stats") => async (model: BackendModel, signal: AbortSignal) =>
     parseAnswer(bodyOf(await link.get(`${pathOf(link, model)}/${what}`, { signal })));
@@ -23,4 +24,10 @@ export function openOipHttpControl(link: OipHttpLink): () => ControlPlane {
     ...(link.quirks.repository ? { load, unload } : {}),
     ...(link.quirks.config ? { config, statistics } : {}),
   });
+}
+
+/** Source: Triton, extension_model_repository.md: files in base64. */
+function parametersOf({ config, files }: LoadOptions) {
+  const inBase64 = [...files].map(([path, bytes]) => [`file:${path}`, Buffer.from(bytes).toString("base64")]);
+  return { ...(config === undefined ? {} : { config }), ...Object.fromEntries(inBase64) };
 }

@@ -1,6 +1,5 @@
 // The Open Inference Protocol (KServe v2) over gRPC, with Triton's streams, statistics and repository.
 
-import { InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import { OIP_SERVICE } from "../../wire/oip-proto-service.ts";
 import { DESCRIPTORS } from "./grpc-descriptors/oip.ts";
@@ -9,6 +8,7 @@ import { infer } from "./oip-grpc/infer.ts";
 import { modelMetadata, modelReady, serverLive, serverMetadata, serverReady } from "./oip-grpc/metadata.ts";
 import { loadModel, repositoryIndex, unloadModel } from "./oip-grpc/repository.ts";
 import { streamInfer } from "./oip-grpc/stream.ts";
+import { tritonCalls } from "./triton/grpc.ts";
 
 /** Answers a call of one message with one message. */
 type Answering = (wire: WireRequest, planes: Planes) => Promise<Uint8Array>;
@@ -28,20 +28,6 @@ const unary = (method: string, answer: Answering): Route =>
     }
   });
 
-/** Calls of Triton's that this gateway does not take, told apart from those that nobody knows. */
-const NOT_YET = [
-  "ModelConfig",
-  "ModelStatistics",
-  "SystemSharedMemoryStatus",
-  "SystemSharedMemoryRegister",
-  "SystemSharedMemoryUnregister",
-  "CudaSharedMemoryStatus",
-  "CudaSharedMemoryRegister",
-  "CudaSharedMemoryUnregister",
-  "TraceSetting",
-  "LogSettings",
-];
-
 export const oipGrpc: Protocol = {
   name: "oip-grpc",
   listener: "grpc",
@@ -59,10 +45,6 @@ export const oipGrpc: Protocol = {
     unary("RepositoryIndex", repositoryIndex),
     unary("RepositoryModelLoad", loadModel),
     unary("RepositoryModelUnload", unloadModel),
-    ...NOT_YET.map((method) =>
-      unary(method, async () => {
-        throw new InferError("unsupported", `${method} is not supported yet`);
-      }),
-    ),
+    ...tritonCalls.map(([method, answer]) => unary(method, answer)),
   ],
 };

@@ -13,6 +13,8 @@ import {
 } from "../../wire/oip-binary.ts";
 import { encodeModelMetadata, encodeServerMetadata } from "../../wire/oip-metadata.ts";
 import { type Codec, type Decoded, exchange } from "./exchange.ts";
+import { extensionsOf } from "./triton/extensions.ts";
+import { tritonRoutes } from "./triton/rest.ts";
 
 const NAME = "oip-rest";
 /** Binary tensors' header: the length of the JSON before them, uncompressed. */
@@ -59,6 +61,7 @@ export const oipRest: Protocol = {
     ...versioned(get, "", guarded(modelMetadata)),
     ...versioned(get, "/ready", guarded(modelReady)),
     ...versioned(post, "/infer", infer),
+    ...tritonRoutes.map((route) => ({ ...route, handle: guarded(route.handle) })),
   ],
 };
 
@@ -99,7 +102,7 @@ async function ready(_wire: WireRequest, planes: Planes): Promise<WireReply> {
 }
 
 async function serverMetadata(_wire: WireRequest, planes: Planes): Promise<WireReply> {
-  return json(200, encodeServerMetadata(planes.data.serverMetadata(), ["binary_tensor_data", "parameters"]));
+  return json(200, encodeServerMetadata(planes.data.serverMetadata(), extensionsOf(planes)));
 }
 
 /** Not in the standard, but what a person asks first. KServe answers here with the names alone. */

@@ -11,6 +11,7 @@ import {
   SERVER_METADATA,
 } from "../../../wire/oip-proto-service.ts";
 import { messageOf } from "../grpc-status.ts";
+import { extensionsOf } from "../triton/extensions.ts";
 
 export async function serverLive(_wire: WireRequest, planes: Planes): Promise<Uint8Array> {
   return SERVER_LIVE.encode({ live: planes.data.live() });
@@ -33,7 +34,7 @@ export async function modelReady(wire: WireRequest, planes: Planes): Promise<Uin
 
 export async function serverMetadata(_wire: WireRequest, planes: Planes): Promise<Uint8Array> {
   const { name, version } = planes.data.serverMetadata();
-  return SERVER_METADATA.encode({ name, version, extensions: ["parameters"] });
+  return SERVER_METADATA.encode({ name, version, extensions: extensionsOf(planes) });
 }
 
 export async function modelMetadata(wire: WireRequest, planes: Planes): Promise<Uint8Array> {
