@@ -7,6 +7,7 @@ import { DCLinter } from "dclint";
 import { validate } from "dockerfile-utils";
 import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
 import { kinds } from "../../gateway/kinds.ts";
 import { ROOT, readBuildContext, readCompose, readDockerfile, readText } from "./files.ts";
@@ -24,14 +25,19 @@ function lint(file: string): readonly string[] {
   return results.flatMap(({ messages }) => messages.map(({ rule }) => rule));
 }
 
-const gateway = readCompose().services.gateway;
+const { services } = readCompose();
+const { gateway } = services;
 const steps = readDockerfile();
 const stepsOf = (keyword: string) => steps.filter((step) => step.stage === 1 && step.keyword === keyword);
 const healthCheck = JSON.parse(stepsOf("HEALTHCHECK")[0]!.text.replace(/^CMD /, "")) as readonly string[];
 
-function containerConfig() {
-  const file = join(ROOT, "deploy", "sluice.yaml");
-  return loadConfig({ text: readFileSync(file, "utf8"), file, env: {} }, kinds);
+const CONFIGS = ["sluice.yaml", "compose.yaml"];
+
+function containerConfig(name: string): Config {
+  const file = join(ROOT, "deploy", name);
+  const loaded = loadConfig({ text: readFileSync(file, "utf8"), file, env: {} }, kinds);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
+  return loaded.config;
 }
 
 describe("docker-compose.yml", () => {
@@ -56,34 +62,37 @@ describe("docker-compose.yml", () => {
   test("builds from files that are there and mounts files that are there", () => {
     const { context, dockerfile } = gateway.build;
     expect(existsSync(join(ROOT, context, dockerfile))).toBe(true);
-    const mounts = gateway.volumes.map((volume) => volume.split(":")[0] ?? "");
-    expect(mounts).toEqual(["./deploy/sluice.yaml", "./models"]);
+    const mounts = Object.values(services).flatMap(({ volumes }) =>
+      volumes.map((volume) => volume.split(":")[0] ?? ""),
+    );
+    expect(mounts).toEqual([
+      ...["./deploy/compose.yaml", "./models"],
+      "./deploy/servers/tf-serving",
+      "./deploy/servers/torchserve",
+      ...["./deploy/servers/triton/digits/config.pbtxt", "./models/digits/1"],
+    ]);
     for (const mount of mounts) expect.soft(existsSync(join(ROOT, mount)), mount).toBe(true);
   });
 
-  test("mounts where the image and its config look", () => {
+  test.each(CONFIGS)("mounts where the image and %s look", (name) => {
     const targets = gateway.volumes.map((volume) => volume.split(":")[1]);
-    const { backends } = parse(readText("deploy/sluice.yaml")) as {
+    const { backends } = parse(readText(`deploy/${name}`)) as {
       readonly backends: { readonly local: { repository: string } };
     };
     expect(stepsOf("ENV")[0]?.text).toContain(`SLUICE_CONFIG=${targets[0]}`);
     expect(backends.local.repository).toBe(targets[1]);
   });
 
-  test("publishes the port that the image exposes and the config listens on", () => {
-    const config = containerConfig();
-    if (!config.ok) throw new Error(JSON.stringify(config.mistakes));
-    const { http, admin } = config.config.listen;
+  test.each(CONFIGS)("publishes the port that the image exposes and %s listens on", (name) => {
+    const { http, admin } = containerConfig(name).listen;
     expect(http).toEqual({ host: "0.0.0.0", port: 8000 });
     expect(gateway.ports).toEqual([`127.0.0.1:8000:${http?.port}`]);
     expect(stepsOf("EXPOSE").map(({ text }) => text)).toEqual([`${http?.port}`]);
     expect(healthCheck.join(" ")).toContain(`http://${admin?.host}:${admin?.port}/readyz`);
   });
 
-  test("waits for a stop as long as the gateway may take", () => {
-    const config = containerConfig();
-    if (!config.ok) throw new Error(JSON.stringify(config.mistakes));
-    const { drainDelayMs, drainLimitMs } = config.config;
+  test.each(CONFIGS)("waits for a stop as long as the gateway may take by %s", (name) => {
+    const { drainDelayMs, drainLimitMs } = containerConfig(name);
     const graceMs = Number(/^(\d+)s$/.exec(gateway.stop_grace_period)?.[1]) * 1000;
     expect(graceMs).toBeGreaterThan((drainDelayMs ?? Number.NaN) + drainLimitMs);
   });

@@ -77,17 +77,26 @@ function jsonWords(instruction: Instruction): readonly string[] {
   return (instruction as JSONInstruction).getJSONStrings().map((word) => JSON.parse(word.getValue()) as string);
 }
 
-/** The parts of the compose file that the tests look at. */
+/** What the tests look at of every service in the compose file. */
+export interface Service {
+  readonly image?: string;
+  readonly volumes: readonly string[];
+  readonly command?: readonly string[];
+  readonly entrypoint?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly healthcheck: { readonly test: readonly string[] };
+}
+
+/** And of the gateway's, which is built here. */
+export interface GatewayService extends Service {
+  readonly build: { readonly context: string; readonly dockerfile: string };
+  readonly ports: readonly string[];
+  readonly stop_grace_period: string;
+}
+
+/** The compose file's services. */
 export interface Compose {
-  readonly services: {
-    readonly gateway: {
-      readonly build: { readonly context: string; readonly dockerfile: string };
-      readonly ports: readonly string[];
-      readonly volumes: readonly string[];
-      readonly healthcheck: { readonly test: readonly string[] };
-      readonly stop_grace_period: string;
-    };
-  };
+  readonly services: Readonly<Record<string, Service>> & { readonly gateway: GatewayService };
 }
 
 export function readCompose(): Compose {
