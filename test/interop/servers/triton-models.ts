@@ -41,6 +41,18 @@ const MODELS = {
     versions: ["1", "2"],
     config: `max_batch_size: 256\n${DIGITS}output [{ name: "digit" data_type: TYPE_INT64 dims: [1] reshape: { shape: [] } }]\nversion_policy: { all: {} }\n`,
   },
+  /** `digits` in exactly the shapes that the ONNX file has: a batch dimension of Triton's own needs one dimension more. */
+  digits_as_is: {
+    code: "onnx.py",
+    versions: ["1", "2"],
+    config: `max_batch_size: 0\n${values({
+      inputs: [["image", "FP32", "-1, 1, 8, 8"]],
+      outputs: [
+        ["probabilities", "FP32", "-1, 10"],
+        ["digit", "INT64", "-1"],
+      ],
+    })}version_policy: { all: {} }\nparameters: { key: "demo" value: { string_value: "digits" } }\n`,
+  },
   add_sub: {
     code: "onnx.py",
     versions: ["1"],

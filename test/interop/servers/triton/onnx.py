@@ -1,4 +1,6 @@
-"""Triton's Python backend: a demo model over ONNX Runtime, by the name and version under which Triton loads it."""
+"""Triton's Python backend: a demo model over ONNX Runtime, by the name and version under which Triton loads it, or by the name in its parameter `demo`."""
+
+import json
 
 import triton_python_backend_utils as pb_utils
 from demo import Onnx
@@ -6,7 +8,9 @@ from demo import Onnx
 
 class TritonPythonModel:
     def initialize(self, args):
-        self.model = Onnx(args["model_name"], args["model_version"])
+        parameters = json.loads(args["model_config"]).get("parameters", {})
+        name = parameters.get("demo", {}).get("string_value", args["model_name"])
+        self.model = Onnx(name, args["model_version"])
 
     def execute(self, requests):
         responses = []
