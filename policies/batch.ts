@@ -1,6 +1,7 @@
 // batch: small requests for one version become one call to the backend, and its answer comes apart again.
 
-import { type Call, unlessAborted } from "../core/call.ts";
+import { type Call, narrow, unlessAborted } from "../core/call.ts";
+import { asInferError } from "../core/error.ts";
 import type { LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { RunSliced } from "../core/run.ts";
@@ -89,31 +90,31 @@ interface Divided {
 /** Parts of one request that wait or run at a time. */
 const PARTS_AT_ONCE = 16;
 
-/** A request with more rows than a batch may have: its parts are members like any other, and its answer is all of theirs. */
+/**
+ * A request with more rows than a batch may have: its parts are members like any other, and its answer is all of theirs.
+ * When one fails the others are let go.
+ */
 async function inParts({ request, call, rows }: Asked, { scheduler, run, maxRows }: Divided): Promise<Reply> {
   const counts = partsOf(rows, maxRows);
   const small = bytesOf(request) < SMALL_BYTES;
-  const requests = await run(cutRequest(request, counts), { small, signal: call.signal });
-  const replies: Reply[] = new Array(counts.length);
-  const left = new Set<(error: unknown) => void>();
-  let at = 0;
-  let failed = false;
-  const oneByOne = async (): Promise<void> => {
-    while (at < counts.length && !failed) {
-      const i = at;
-      at += 1;
-      const member = scheduler.enter(requests[i] as InferRequest, call, counts[i] as number);
-      left.add(member.reject);
-      replies[i] = await member.answer;
-      left.delete(member.reject);
-    }
-  };
+  const own = narrow(call, { timeoutMs: Number.POSITIVE_INFINITY });
   try {
+    const requests = await run(cutRequest(request, counts), { small, signal: own.signal });
+    const replies: Reply[] = new Array(counts.length);
+    let at = 0;
+    const oneByOne = async (): Promise<void> => {
+      while (at < counts.length && !own.signal.aborted) {
+        const i = at;
+        at += 1;
+        replies[i] = await scheduler.enter(requests[i] as InferRequest, own, counts[i] as number).answer;
+      }
+    };
     await Promise.all(Array.from({ length: Math.min(PARTS_AT_ONCE, counts.length) }, oneByOne));
+    return await run(joinReplies(replies), { small, signal: own.signal });
   } catch (error) {
-    failed = true;
-    for (const reject of left) reject(error);
+    own.cancel(asInferError(error));
     throw error;
+  } finally {
+    own.end();
   }
-  return run(joinReplies(replies), { small, signal: call.signal });
 }

@@ -1,6 +1,6 @@
 // One batch on its way: joined, sent, taken apart, and each member given its own rows or its error.
 
-import { type Call, share, unlessAborted } from "../../core/call.ts";
+import { type Call, checkCall, share, unlessAborted } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import type { ModelMetadata } from "../../core/model.ts";
 import type { Reply } from "../../core/request.ts";
@@ -11,7 +11,7 @@ import { mayBeData, runHalving } from "./bisect.ts";
 import { paddedRows, type Reason } from "./form.ts";
 import type { Member } from "./member.ts";
 import { mergeRequests } from "./merge.ts";
-import { splitReply } from "./split.ts";
+import { checkReply, splitReply } from "./split.ts";
 
 export interface Batch {
   readonly members: readonly Member[];
@@ -103,7 +103,10 @@ async function runAlone(member: Member, work: Work): Promise<void> {
   call.trace.learn({ queuedMs: 0 });
   try {
     const reply = await unlessAborted(work.options.next(request, preferring(call, work.batch)), call.signal);
-    if (reply.kind === "whole") tellRan(call.trace.facts, work, startedAt);
+    if (reply.kind === "whole") {
+      checkReply(reply, { rows: work.rows, request, signature: work.batch.metadata });
+      tellRan(call.trace.facts, work, startedAt);
+    }
     member.resolve(reply);
   } finally {
     tellMember(member, work, { ...call.trace.facts });
@@ -126,6 +129,8 @@ async function runTogether(work: Work): Promise<void> {
       padded - rows,
     );
     const request = await options.run(merging, { small, signal: shared.signal });
+    // all of them may have left while it was joined
+    checkCall(shared);
     startedAt = options.env.clock.now();
     const call = preferring(forAll(shared, calls), batch);
     const reply = await unlessAborted(options.next(request, call), shared.signal);

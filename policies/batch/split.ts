@@ -23,13 +23,20 @@ export interface Asked {
  */
 export function* splitReply(reply: Reply, asked: Asked): Generator<void, readonly InferResponse[], void> {
   if (reply.kind === "stream") throw wrong(asked, "got a stream");
-  checkNames(reply, asked);
+  checkReply(reply, asked);
   const cut: (readonly Tensor[])[] = [];
-  for (const output of reply.outputs) {
-    checkOutput(output, asked);
-    cut.push(yield* cutRows(output, asked.counts));
-  }
+  for (const output of reply.outputs) cut.push(yield* cutRows(output, asked.counts));
   return asked.counts.map((_, i) => ({ ...reply, outputs: cut.map((parts) => parts[i] as Tensor) }));
+}
+
+/**
+ * Checks that an answer has the outputs and the rows that were asked for, and what the signature says.
+ *
+ * @throws InferError bad-backend saying what was expected and what was got
+ */
+export function checkReply(reply: InferResponse, asked: Omit<Asked, "counts">): void {
+  checkNames(reply, asked);
+  for (const output of reply.outputs) checkOutput(output, asked);
 }
 
 /**
@@ -63,7 +70,7 @@ export function* joinReplies(replies: readonly Reply[]): Generator<void, InferRe
   return { ...first, outputs };
 }
 
-function checkNames({ outputs }: InferResponse, asked: Asked): void {
+function checkNames({ outputs }: InferResponse, asked: Omit<Asked, "counts">): void {
   const names = outputs.map((output) => output.name);
   if (new Set(names).size !== names.length) throw wrong(asked, `got an output twice: ${names.join(", ")}`);
   const wanted = asked.request.outputs?.map((output) => output.name);
@@ -75,7 +82,7 @@ function checkNames({ outputs }: InferResponse, asked: Asked): void {
   throw wrong(asked, `expected the outputs ${wanted.join(", ")}, got ${names.join(", ") || "none"}`);
 }
 
-function checkOutput(output: Tensor, asked: Asked): void {
+function checkOutput(output: Tensor, asked: Omit<Asked, "counts">): void {
   const { name, shape, datatype } = output;
   if (shape[0] !== asked.rows) {
     throw wrong(asked, `output "${name}": expected ${asked.rows} rows, got shape [${shape.join(",")}]`);
@@ -96,6 +103,6 @@ function fits(shape: readonly number[], spec: TensorSpec): boolean {
   );
 }
 
-function wrong({ rows }: Asked, what: string): InferError {
+function wrong({ rows }: Pick<Asked, "rows">, what: string): InferError {
   return new InferError("bad-backend", `the answer to a batch of ${rows} rows: ${what}`);
 }
