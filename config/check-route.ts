@@ -1,6 +1,6 @@
 // The sense of a model's route: its leaves exist, its experiments agree, its fixed answers fit.
 
-import { type PolicyKind, routeKinds } from "../core/policy.ts";
+import { eachBranch, type PolicyKind, routeKinds } from "../core/policy.ts";
 import type { Branch, Experiment } from "../core/route.ts";
 import { completeSignature } from "../core/signature.ts";
 import { didYouMean, type Fault, formatPath, type Path } from "./mistakes.ts";
@@ -19,7 +19,9 @@ interface Found {
 export function checkRoutes(models: Models, policies: readonly PolicyKind[]): readonly Fault[] {
   const found = Object.entries(models).flatMap(([name, words]) => {
     if (words.route === undefined) return [];
-    const branches = [...walk({ path: ["models", name, "route"], branch: words.route }, policies)];
+    const branches = [...eachBranch(words.route, policies, ["models", name, "route"])].map(
+      ({ path, it }): Found => ({ path, branch: it }),
+    );
     return [{ words, branches }];
   });
   return [
@@ -30,16 +32,6 @@ export function checkRoutes(models: Models, policies: readonly PolicyKind[]): re
       policies,
     ),
   ];
-}
-
-/** Every branch of the tree, the tree itself first. */
-function* walk(found: Found, policies: readonly PolicyKind[]): Generator<Found> {
-  yield found;
-  const { branch, path } = found;
-  if (branch.kind === "leaf") return;
-  for (const inner of kindOf(branch.word, policies)?.branches(branch.options) ?? []) {
-    yield* walk({ path: [...path, branch.word, ...inner.path], branch: inner.it }, policies);
-  }
 }
 
 function kindOf(word: string, policies: readonly PolicyKind[]) {

@@ -103,6 +103,20 @@ export interface RouteKind<Options = unknown> {
   build(options: Options, context: RouteContext): Service;
 }
 
+/** Every branch of a route, the whole tree first, with the way to each through the words of the config. */
+export function* eachBranch(
+  tree: Branch,
+  kinds: readonly PolicyKind[],
+  path: Placed<Branch>["path"] = [],
+): Generator<Placed<Branch>> {
+  yield { path, it: tree };
+  if (tree.kind === "leaf") return;
+  const kind = routeKinds(kinds).find(({ word }) => word === tree.word);
+  for (const inner of kind?.branches(tree.options) ?? []) {
+    yield* eachBranch(inner.it, kinds, [...path, tree.word, ...inner.path]);
+  }
+}
+
 /** The kinds whose words stand in a model itself, not inside its route. */
 export function wordKinds(kinds: readonly PolicyKind[]): readonly WordKind[] {
   return kinds.filter((kind) => kind.place !== "route");

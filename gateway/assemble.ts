@@ -5,13 +5,14 @@ import type { Config } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
 import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
+import { InferError } from "../core/error.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
 import { openOperator } from "./operator.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
-import { openPlane } from "./plane.ts";
+import { openPlane, type Plane } from "./plane.ts";
 import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
 import { openTesters } from "./testers.ts";
@@ -67,6 +68,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       statistics,
       expose: exposures.note,
     });
+    await checked(plane, env);
     const planes: Planes = {
       data: plane,
       control: openControl({
@@ -96,6 +98,23 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
   } catch (error) {
     await parts.close();
     throw error;
+  }
+}
+
+/** How long a start or a change waits for servers to tell their signatures; who is later is compared then. */
+const SIGNATURES_MS = 2_000;
+
+async function checked(plane: Plane, env: Env): Promise<void> {
+  const limit = new AbortController();
+  const late = new InferError("deadline-exceeded", "the server has not told its signature yet");
+  const stopTimer = env.clock.after(SIGNATURES_MS, () => limit.abort(late));
+  try {
+    await plane.check(limit.signal);
+  } catch (error) {
+    plane.close();
+    throw error;
+  } finally {
+    stopTimer();
   }
 }
 

@@ -1,6 +1,6 @@
 // A logical model: its versions, the leaf of each, its policies and its signature.
 
-import { bridgeSignature, signatureThere } from "../backends/bridge.ts";
+import { signatureThere } from "../backends/bridge.ts";
 import { targetsOfModel } from "../config/complete.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Backend } from "../core/backend.ts";
@@ -12,9 +12,10 @@ import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protoco
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
 import { openRoute, type Route } from "./route.ts";
+import { openGuard, toldBy } from "./signatures.ts";
 import { modelStack } from "./stack.ts";
 import { openStatistics, type Statistics } from "./statistics.ts";
-import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
+import { chooseVersion, openVersions, type Versions } from "./versions.ts";
 
 /** A model as clients know it. */
 export interface LogicalModel {
@@ -26,6 +27,12 @@ export interface LogicalModel {
   readonly dialect: Dialect | undefined;
   /** @throws InferError when no target can tell and the config does not declare it */
   signature(version: string, signal: AbortSignal): Promise<ModelMetadata>;
+  /**
+   * Compares the signatures of its versions, as far as their servers tell them now.
+   *
+   * @throws InferError invalid-argument naming every version that does not fit, and what is different
+   */
+  check(signal: AbortSignal): Promise<void>;
   /** Lets go of what it follows. */
   close(): void;
 }
@@ -64,7 +71,14 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     if (found !== undefined) return found;
     throw new InferError("invalid-argument", `models.${name}: no backend "${wanted}"`);
   };
-  const versions = openVersions({ runs, labels, backend });
+  const guard = openGuard({
+    setting,
+    versions: openVersions({ runs, labels, backend }),
+    kinds: options.policyKinds,
+    clock: options.env.clock,
+    warn: (text) => options.env.log.error({ model: name }, text),
+  });
+  const { versions } = guard;
   const words = wordsOf(options, setting);
   const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
   const context = contextOf(options, setting);
@@ -97,7 +111,9 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     service: modelStack({ layers: layersOf(options, setting, words), route: route.service }),
     signature,
     dialect: setting.dialect,
+    check: guard.check,
     close() {
+      guard.close();
       for (const stop of stops) stop();
     },
   };
@@ -151,10 +167,7 @@ async function signatureOf(parts: SignatureParts, signal: AbortSignal): Promise<
   let fault: InferError | undefined;
   for (const target of versions.targets(version)) {
     try {
-      const { bridge } = target;
-      const there = await target.at.metadata(modelAt(target), signal);
-      const told = bridge === undefined ? there : bridgeSignature(bridge, there);
-      return { ...told, name: setting.name, version, versions: ready };
+      return { ...(await toldBy(target, signal)), name: setting.name, version, versions: ready };
     } catch (error) {
       fault ??= asInferError(error);
     }
@@ -162,8 +175,4 @@ async function signatureOf(parts: SignatureParts, signal: AbortSignal): Promise<
   const { signature } = setting;
   if (signature === undefined) throw fault ?? new InferError("unavailable", `model "${setting.name}" has no target`);
   return { ...signature, name: setting.name, version, versions: ready, platform: "", stateful: false };
-}
-
-function modelAt({ model, version }: Target): { readonly name: string; readonly version?: string } {
-  return { name: model, ...(version === undefined ? {} : { version }) };
 }

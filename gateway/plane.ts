@@ -2,7 +2,7 @@
 
 import type { ModelConfig } from "../config/config.ts";
 import type { Backend } from "../core/backend.ts";
-import { InferError } from "../core/error.ts";
+import { asInferError, InferError } from "../core/error.ts";
 import { compareVersions } from "../core/model.ts";
 import type { DataPlane } from "../core/protocol.ts";
 import type { ModelRef } from "../core/request.ts";
@@ -14,6 +14,12 @@ import { chooseVersion, targetsServe } from "./versions.ts";
 /** The data plane and the models behind it. */
 export interface Plane extends DataPlane {
   find(model: string): LogicalModel | undefined;
+  close(): void;
+}
+
+export interface Plane extends DataPlane {
+  /** Compares the signatures of each model's versions. @throws InferError invalid-argument naming all that do not fit */
+  check(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -57,6 +63,11 @@ export function openPlane(options: PlaneOptions): Plane {
     serverReady: () => serverReady(options.readiness, find.models()),
     models: () => find.models().map((model) => model.name),
     serverMetadata: () => options.server,
+    async check(signal) {
+      const checked = await Promise.allSettled(find.models().map((model) => model.check(signal)));
+      const faults = checked.flatMap((one) => (one.status === "rejected" ? [asInferError(one.reason).message] : []));
+      if (faults.length > 0) throw new InferError("invalid-argument", faults.join("\n"));
+    },
     close: find.close,
   };
 }

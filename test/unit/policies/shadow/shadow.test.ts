@@ -51,7 +51,6 @@ describe("a shadow", () => {
   it("sends its copy on a call of its own, which reads no cache and counts in no quota", async () => {
     const fake = fakeRoute({ words: shadowed({ timeout: "250ms" }) });
     const { call } = await fake.ask({ timeoutMs: 10 });
-    call.end();
     await mirrored(fake);
     const copy = fake.asked[1]!.call;
     expect(copy.purpose).toBe("shadow");
