@@ -35,11 +35,13 @@ export interface GatewayOptions {
   /** The config without `listen`. */
   readonly yaml: string;
   readonly kinds: readonly BackendKind[];
+  /** Where to listen for gRPC; a free port when absent. */
+  readonly grpc?: string;
 }
 
 /** Starts it and waits until every model is ready or known not to be. */
 export async function startGateway(options: GatewayOptions): Promise<TestGateway> {
-  const text = `listen: {http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${options.yaml}`;
+  const text = `listen: {http: "127.0.0.1:0", grpc: "${options.grpc ?? "127.0.0.1:0"}", admin: "127.0.0.1:0"}\n${options.yaml}`;
   const kinds = { backends: options.kinds, plannedBackends: [], policies: policyKinds };
   const file = `${ROOT}test.yaml`;
   const loaded = loadConfig({ text, file, env: {} }, kinds);
