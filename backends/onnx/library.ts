@@ -1,6 +1,6 @@
 // Keeps the shelf as the repository is: loads what appears, swaps what changes, lets go of what disappears.
 
-import { asInferError, type InferError } from "../../core/error.ts";
+import { asInferError, InferError } from "../../core/error.ts";
 import { type Inspected, inspectVersion, isUnchanged } from "./inspect.ts";
 import { type Loadable, type LoaderParts, letGo, loadArtifact } from "./loader.ts";
 import { wantedVersions } from "./options.ts";
@@ -17,6 +17,10 @@ export interface Library {
   lookSoon(): void;
   /** Looks now, and takes what it finds for complete; loads go on after the answer. @throws Error when the root cannot be read */
   lookNow(): Promise<void>;
+  /** Loads the model's files as they are now and has it served from here on. @throws InferError when it is not there, or a version cannot be loaded */
+  load(model: string): Promise<void>;
+  /** Lets go of all versions; they stay known, and unloaded, until they are loaded again. @throws InferError not-found */
+  unload(model: string): void;
   /** Stops looking and loading; what is loaded stays. */
   close(): Promise<void>;
 }
@@ -47,6 +51,8 @@ export function openLibrary(parts: LibraryParts): Library {
   let said = "";
   /** What was last seen in each version's files, so that a look at what has not changed reads nothing. */
   const inspections = new WeakMap<Version, Inspected>();
+  /** Models that an operator has unloaded: what changes in their folders is nothing to them. */
+  const unloaded = new Set<string>();
 
   async function look(rest: "trusted" | "proved"): Promise<void> {
     const found = await scanRepository({ root, parseYaml: parts.parseYaml });
@@ -78,6 +84,7 @@ export function openLibrary(parts: LibraryParts): Library {
   }
 
   async function wantedOf(model: FoundModel): Promise<readonly Wanted[]> {
+    if (unloaded.has(model.name)) return [];
     const numbers = numbersOf(model);
     const wanted: Wanted[] = [];
     for (const { version: number, path } of model.versions) {
@@ -176,20 +183,53 @@ export function openLibrary(parts: LibraryParts): Library {
   }
 
   function remove(version: Version): void {
+    takeDown(version, () => shelf.remove(version));
+  }
+
+  function takeDown(version: Version, down: () => void): void {
     const { current } = version;
     if (version.state === "unloading") return;
     // a load under way finds that it is not wanted; files that come back are looked at anew
     version.tried = "";
     version.seen = "";
     if (current === undefined) {
-      shelf.remove(version);
+      down();
       return;
     }
     // new calls do not find it; those under way finish
     shelf.change(version, "unloading", { current: undefined });
     void letGo(current, pool).then(() => {
-      if (version.state === "unloading") shelf.remove(version);
+      if (version.state === "unloading") down();
     });
+  }
+
+  function unload(model: string): void {
+    const versions = shelf.of(model);
+    if (versions.length === 0) throw new InferError("not-found", `failed to unload '${model}', it is not known`);
+    unloaded.add(model);
+    const error = new InferError("unavailable", "unloaded");
+    for (const version of versions) takeDown(version, () => shelf.change(version, "unavailable", { error }));
+  }
+
+  async function loadModel(model: string): Promise<void> {
+    unloaded.delete(model);
+    // what failed may have been mended, and is tried again even when it was not
+    for (const version of shelf.of(model)) if (version.current === undefined) version.tried = "";
+    await lookNow();
+    await loads;
+    const versions = shelf.of(model);
+    if (versions.length === 0)
+      throw new InferError("not-found", `failed to load '${model}', it is not in the repository`);
+    const failing = versions.find(({ current, error }) => current === undefined && error !== undefined);
+    if (failing === undefined) return;
+    const text = `failed to load '${model}', version ${failing.version}: ${failing.error?.message}`;
+    throw new InferError("unavailable", text, { origin: "backend", retryable: "no" });
+  }
+
+  function lookNow(): Promise<void> {
+    const now = looking.then(() => look("trusted"));
+    looking = now.catch(() => {});
+    return now;
   }
 
   function lookSoon(): void {
@@ -204,11 +244,9 @@ export function openLibrary(parts: LibraryParts): Library {
 
   return {
     lookSoon,
-    lookNow() {
-      const now = looking.then(() => look("trusted"));
-      looking = now.catch(() => {});
-      return now;
-    },
+    lookNow,
+    load: loadModel,
+    unload,
     async close() {
       closed = true;
       stopTimer?.();

@@ -9,6 +9,7 @@ import type { ModelMetadata } from "../../core/model.ts";
 import type { InferRequest, InferResponse, ModelRef } from "../../core/request.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { checkRequest } from "./check.ts";
+import { openOnnxControl } from "./control.ts";
 import { openLibrary } from "./library.ts";
 import { memoryLimit, openMemory } from "./memory.ts";
 import { type OnnxOptions, onnxOptions, workerCount } from "./options.ts";
@@ -66,6 +67,7 @@ export async function openOnnx(options: OnnxOptions, context: BackendContext, se
     catalog: shelf.catalog,
     endpoints: fixedPool([endpoint]),
     metadata: async (model) => metadataOf(shelf, refOf(model)),
+    control: openOnnxControl(library, shelf),
     async close() {
       // first of all, since it refuses new calls at once
       const closed = pool.close();
