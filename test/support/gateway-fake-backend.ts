@@ -14,6 +14,7 @@ export interface FakeVersion {
   readonly state?: ModelState;
   readonly reason?: string;
   readonly label?: string;
+  readonly platform?: string;
 }
 
 export interface FakeBackend {
@@ -86,9 +87,9 @@ function openFake(name: string, kind: string, held: Held): Backend {
     catalog: catalogOf(held),
     endpoints: fixedPool([endpoint]),
     async metadata({ name: model, version }) {
-      const { inputs = [], outputs = [] } = find(model, version);
+      const { inputs = [], outputs = [], platform = "fake" } = find(model, version);
       const versions = [...(held.models.get(model)?.keys() ?? [])];
-      return { name: model, version: version ?? "", versions, platform: "fake", inputs, outputs, stateful: false };
+      return { name: model, version: version ?? "", versions, platform, inputs, outputs, stateful: false };
     },
     close: async () => {},
   };
