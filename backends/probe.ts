@@ -2,7 +2,7 @@
 
 import type { Backend, BackendContext } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
-import { InferError } from "../core/error.ts";
+import { asInferError, InferError } from "../core/error.ts";
 import { realClients } from "./external/clients.ts";
 import { detectGrpc } from "./probe/detect-grpc.ts";
 import { detectHttp } from "./probe/detect-http.ts";
@@ -90,11 +90,16 @@ async function detect({ target, headers }: ProbeOptions, env: Env): Promise<Dete
     if (target.transport === "grpc") return await overGrpc(target, { headers, signal: limit.signal, env });
     const found = await overHttp(target, { headers, signal: limit.signal, env });
     if (!("why" in found) || found.why !== "foreign") return found;
-    const other = await overGrpc(target, { headers, signal: limit.signal, env });
+    const other = await overGrpc(target, { headers, signal: limit.signal, env }).catch(noGrpc);
     return "why" in other ? { ...other, said: `${found.said}; over gRPC: ${other.said}` } : other;
   } finally {
     stopTimer();
   }
+}
+
+// somebody answers there, whatever it is
+function noGrpc(error: unknown): Undetected {
+  return { why: "foreign", said: asInferError(error).message };
 }
 
 interface Asking {

@@ -15,7 +15,7 @@ type Look = (ask: Ask) => Promise<Omit<Detected, "transport"> | undefined>;
 const LOOKS: readonly Look[] = [openInference, bentoml, torchServe, litServe, tfServing, kserveV1, sageMaker];
 
 /**
- * Asks until a kind is recognised: at most a dozen questions, one after the other.
+ * Asks until a kind is recognised: at most nine questions, one after the other.
  *
  * @param headers sent with each question
  * @throws InferError unavailable when nothing answers
@@ -25,23 +25,26 @@ export async function detectHttp(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Detected | Undetected> {
-  const answers: HttpAnswer[] = [];
+  const known = new Map<string, HttpAnswer>();
   const ask: Ask = async (path, method = "GET") => {
-    const answer = await client.ask({ method, path, headers, idempotent: true }, { signal });
-    answers.push(answer);
+    const key = `${method} ${path}`;
+    const answer = known.get(key) ?? (await client.ask({ method, path, headers, idempotent: true }, { signal }));
+    known.set(key, answer);
     return answer;
   };
   try {
     for (const look of LOOKS) {
       const found = await look(ask);
-      if (found !== undefined) return { ...found, transport: "http", notes: [...found.notes, ...habits(answers)] };
+      if (found !== undefined)
+        return { ...found, transport: "http", notes: [...found.notes, ...habits([...known.values()])] };
     }
   } catch (error) {
     const fault = asInferError(error);
     // what is no HTTP at all may be gRPC
-    if (fault.code === "bad-backend" && answers.length === 0) return { why: "foreign", said: fault.message };
+    if (fault.code === "bad-backend" && known.size === 0) return { why: "foreign", said: fault.message };
     throw fault;
   }
+  const answers = [...known.values()];
   const refused = answers.find(({ status }) => status === 401 || status === 403);
   if (refused !== undefined) return { why: "refused", said: `status ${refused.status}` };
   const closing = habits(answers);
