@@ -61,7 +61,7 @@ def by_handler(image: np.ndarray) -> list[np.ndarray]:
 
     handler = Handler()
     handler.initialize(SimpleNamespace(system_properties={"model_dir": str(HANDLER)}))
-    [rows] = handler.handle([{"body": image.tolist()}], None)
+    [rows] = handler.handle([{"body": {"instances": image.tolist()}}], None)
     return [np.asarray([row[name] for row in rows]) for name in ("probabilities", "digit")]
 
 

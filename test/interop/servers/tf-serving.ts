@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePorts } from "../support/ports.ts";
 import { answers, type RunningServer, startServer, workFolder } from "../support/server.ts";
-import { isMissing, type Missing, venv } from "../support/venv.ts";
+import { isMissing, type Missing, type Venv, venv } from "../support/venv.ts";
 import { ONNX_RUNTIME, PYTHON, PYTHON_ENV } from "./paths.ts";
 
 const run = promisify(execFile);
@@ -22,14 +22,9 @@ export interface TfServing extends RunningServer {
 
 const VERSION = "2.21.0";
 
-/**
- * Serves the SavedModels of `python/tfs_models.py`, version 1 and 2 of `half_plus` under the labels `stable` and `canary`,
- * and the demo models that are named, over ONNX Runtime.
- */
-export async function startTfServing(
-  options: { readonly demo?: readonly string[] } = {},
-): Promise<TfServing | Missing> {
-  const found = await venv("tf-serving", {
+/** The environment that has TensorFlow and the service's messages. */
+export function tfServingVenv(): Promise<Venv | Missing> {
+  return venv("tf-serving", {
     packages: [
       [`tensorflow-cpu==${VERSION}`, "grpcio", ONNX_RUNTIME],
       ["--no-deps", `tensorflow-serving-api==${VERSION}`],
@@ -39,6 +34,16 @@ export async function startTfServing(
       "import importlib.metadata as m; assert m.version('tensorflow-serving-api') == '2.21.0'; m.version('onnxruntime')",
     timeoutMs: 400_000,
   });
+}
+
+/**
+ * Serves the SavedModels of `python/tfs_models.py`, version 1 and 2 of `half_plus` under the labels `stable` and `canary`,
+ * and the demo models that are named, over ONNX Runtime.
+ */
+export async function startTfServing(
+  options: { readonly demo?: readonly string[] } = {},
+): Promise<TfServing | Missing> {
+  const found = await tfServingVenv();
   if (isMissing(found)) return found;
   const [http = 0, grpc = 0] = await freePorts(2);
   const folder = await workFolder("tf-serving");

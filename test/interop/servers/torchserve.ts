@@ -36,11 +36,11 @@ export interface TorchServeOptions {
   readonly config?: readonly string[];
 }
 
-/** A TorchServe without token authorization and with the model API, on ports of its own. */
-export async function startTorchServe(options: TorchServeOptions = {}): Promise<TorchServe | Missing> {
+/** The environment that has TorchServe, where there is a Java for it. */
+export async function torchServeVenv(): Promise<Venv | Missing> {
   const java = await run("java", ["-version"]).catch(() => undefined);
   if (java === undefined) return { missing: "TorchServe needs Java 17, and there is no java here" };
-  const found = await venv("torchserve", {
+  return venv("torchserve", {
     packages: [
       ["torch==2.13.0"],
       ["torchserve==0.12.0", "torch-model-archiver==0.12.0", "torch-workflow-archiver"],
@@ -50,6 +50,11 @@ export async function startTorchServe(options: TorchServeOptions = {}): Promise<
       "from importlib.metadata import version; import torch, psutil, numpy; assert (version('torchserve'), version('onnxruntime')) == ('0.12.0', '1.30.0')",
     timeoutMs: 600_000,
   });
+}
+
+/** A TorchServe without token authorization and with the model API, on ports of its own. */
+export async function startTorchServe(options: TorchServeOptions = {}): Promise<TorchServe | Missing> {
+  const found = await torchServeVenv();
   if (isMissing(found)) return found;
   const folder = await workFolder("torchserve");
   try {

@@ -1,4 +1,4 @@
-"""TorchServe's handler of version 1 of `digits`: a list of pictures in, a list of {"probabilities", "digit"} out; numpy alone."""
+"""TorchServe's handler of version 1 of `digits`: {"instances": pictures} in, a list of {"probabilities", "digit"} out; numpy alone."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ class Handler:
         self.weight, self.bias = table[:64], table[64]
 
     def handle(self, requests, context):
-        return [self.answer(request["body"]) for request in requests]
+        return [self.answer(request["body"]["instances"]) for request in requests]
 
     def answer(self, pictures):
         pixels = np.asarray(pictures, np.float32).reshape(-1, 64)
