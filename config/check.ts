@@ -3,6 +3,7 @@
 import { fixedTensor } from "../core/fixed.ts";
 import type { PolicyKind } from "../core/policy.ts";
 import { formatBytes } from "../core/units.ts";
+import { checkFronts } from "./check-fronts.ts";
 import { checkRoutes } from "./check-route.ts";
 import type { Address, Listen } from "./config.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
@@ -21,6 +22,7 @@ export function checkSense(document: Document, config: unknown, policies: readon
   return [
     ...checkListen(document.listen),
     ...checkModels(document.models, backends),
+    ...checkFronts(document, backends),
     ...checkRoutes(document.models ?? {}, policies),
     ...checkLimits(document),
   ];

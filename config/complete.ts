@@ -49,6 +49,8 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     },
     log: document.log,
     triton: document.triton,
+    sagemaker: document.sagemaker,
+    passthrough: new Map(Object.entries(document.passthrough ?? {})),
     zone: document.zone,
     backends: frozen,
     models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),
@@ -70,6 +72,7 @@ function completeModel([name, words]: readonly [string, ModelWords], kinds: Kind
     signature: words.signature === undefined ? undefined : completeSignature(words.signature),
     policies,
     ...(words.route === undefined ? {} : { route: words.route }),
+    ...(words.endpoint === undefined ? {} : { endpoint: words.endpoint }),
     ...(words.dialect === undefined ? {} : { dialect: words.dialect }),
   };
 }

@@ -6,6 +6,7 @@ import type { Signature } from "../core/model.ts";
 import type { PolicyKind } from "../core/policy.ts";
 import type { Dialect } from "../core/protocol.ts";
 import type { Branch } from "../core/route.ts";
+import type { PassthroughWords } from "./passthrough.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
 export interface Address {
@@ -87,6 +88,8 @@ export interface ModelConfig {
   readonly route?: Branch;
   /** Whose answers it gives on the paths that protocols share; found out from each request where absent. */
   readonly dialect?: Dialect;
+  /** Its endpoint's name for clients of SageMaker. */
+  readonly endpoint?: string;
   /** The model's policies: what follows each word, as its kind's options read it. */
   readonly policies: ReadonlyMap<string, unknown>;
 }
@@ -108,6 +111,10 @@ export interface Config {
   readonly log: { readonly level: LogLevel };
   /** What clients may do with Triton's extensions beyond asking. */
   readonly triton: { readonly control: boolean; readonly sharedMemory: boolean };
+  /** What clients of SageMaker find; the usual where undefined. */
+  readonly sagemaker: SageMakerConfig | undefined;
+  /** Paths that go to a server as they come, by prefix. */
+  readonly passthrough: ReadonlyMap<string, PassthroughWords>;
   /** The gateway's own zone. */
   readonly zone: string | undefined;
   readonly backends: readonly BackendConfig[];
@@ -117,6 +124,21 @@ export interface Config {
   readonly file: string;
   /** The folder that relative paths in the config start from. */
   readonly baseDir: string;
+}
+
+/** What clients of SageMaker find. */
+export interface SageMakerConfig {
+  /** Whose signatures count; without any nobody has to sign. */
+  readonly keys: readonly SageMakerKey[];
+  readonly region?: string | undefined;
+  /** The model behind /invocations where a request names none. */
+  readonly invocations?: string | undefined;
+}
+
+export interface SageMakerKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
 }
 
 /** The kinds of backend and of policy that a config may name, and the backends that it will be able to name later. */

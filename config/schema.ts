@@ -5,7 +5,9 @@ import { type PolicyKind, wordKinds } from "../core/policy.ts";
 import type { Branch } from "../core/route.ts";
 import { signatureWord } from "../core/signature.ts";
 import { bytes, duration, show } from "../core/words.ts";
+import { passthroughWord } from "./passthrough.ts";
 import { routeWord } from "./route.ts";
+import { endpointWord, sagemakerWord } from "./sagemaker.ts";
 import { labelsWord, targetWords, versionsWord } from "./targets.ts";
 import { address, exposuresWord, headerName, inFlight, testersWord } from "./words.ts";
 
@@ -103,6 +105,7 @@ const model = z.strictObject({
     .describe(
       "Which protocol answers on /v1/models/NAME, which several share; found out from each request without it.",
     ),
+  endpoint: endpointWord.optional(),
   // read by branchWord: which routers there are is known only when it runs
   route: z.custom<Branch>().optional(),
 });
@@ -126,6 +129,8 @@ const document = z.strictObject({
   limits,
   log,
   triton,
+  sagemaker: sagemakerWord.optional(),
+  passthrough: passthroughWord.optional(),
   zone: z
     .string()
     .min(1)

@@ -13,6 +13,7 @@ import { openExposures } from "./exposures.ts";
 import { openOperator } from "./operator.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane, type Plane } from "./plane.ts";
+import { openSageMaker } from "./sagemaker.ts";
 import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
 import { openTesters } from "./testers.ts";
@@ -81,6 +82,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       env,
       run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
+      sagemaker: openSageMaker(config, { clock: env.clock, run }),
       tenant: tenantOf(config),
       tester,
     };

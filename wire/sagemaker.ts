@@ -9,7 +9,6 @@ export const ERROR_STATUS = {
   // those that every service of AWS has (Smithy, "AWS common errors")
   AccessDeniedException: 403,
   InvalidSignatureException: 403,
-  MissingAuthenticationTokenException: 403,
   ModelError: 424,
   ModelNotReadyException: 429,
   InternalFailure: 500,
