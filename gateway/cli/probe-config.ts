@@ -23,8 +23,9 @@ export function configLines(probed: Probed, { headers, signatures }: Given): rea
   ];
   const served = models.filter(({ versions }) => versions.length > 0 || !probed.recognised);
   const untold = served.find((model) => model.signature === undefined);
-  const lines = served.flatMap((model) => [
-    ...modelLines(kind, model, signatures),
+  const names = ownNames(served.map(({ name }) => name));
+  const lines = served.flatMap((model, i) => [
+    ...modelLines({ backend: kind, own: names[i] ?? model.name, model, signature: signatures.get(model.name) }),
     ...(model.signature === undefined ? toDeclare(model === untold) : []),
   ]);
   return ["backends:", ...backend, ...(served.length === 0 ? [] : ["models:", ...lines])];
@@ -59,10 +60,27 @@ function areIndependent(together: string | undefined): boolean | undefined {
   return together === "different" || together === "merged" || together === "refused" ? false : undefined;
 }
 
-function modelLines(backend: string, { name }: ProbedModel, signatures: Given["signatures"]): readonly string[] {
-  // a name of the gateway's has no slash
-  const own = name.replaceAll("/", "_");
-  const signature = signatures.get(name);
+/** Names of the gateway's own for models: the same where it may be, else with _ for what stands in no URL, and each once. */
+function ownNames(names: readonly string[]): readonly string[] {
+  const taken = new Set(names);
+  return names.map((name) => {
+    const good = name.replaceAll(/[^\p{L}\p{N} .:@_-]/gu, "_").trim() || "model";
+    if (good === name) return name;
+    let own = good;
+    for (let n = 2; taken.has(own); n += 1) own = `${good}_${n}`;
+    taken.add(own);
+    return own;
+  });
+}
+
+interface ModelLines {
+  readonly backend: string;
+  readonly own: string;
+  readonly model: ProbedModel;
+  readonly signature: object | undefined;
+}
+
+function modelLines({ backend, own, model: { name }, signature }: ModelLines): readonly string[] {
   return [
     `  ${scalar(own)}:`,
     `    backend: ${backend}`,
@@ -89,5 +107,5 @@ function scalar(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
   if (/^[A-Za-z_][\w-]*(\.[\w-]+)*$/.test(value) && !NO_TEXT.test(value)) return value;
   // `$${` stands for a plain `${` in a config
-  return JSON.stringify(value.replaceAll("${", "$${"));
+  return JSON.stringify(value.replaceAll("${", () => "$${"));
 }
