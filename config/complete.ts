@@ -25,7 +25,7 @@ export interface Complete {
 /** The whole config, frozen. `file` is where it came from; relative paths start from its folder. */
 export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Config {
   const { document, backends } = shaped;
-  const { limits, models, exposures } = document;
+  const { limits, models, exposures, passthrough } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
   const frozen = backends.map(({ options, ...backend }) => Object.freeze({ ...backend, options: deepFreeze(options) }));
   return deepFreeze({
@@ -50,7 +50,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     log: document.log,
     triton: document.triton,
     sagemaker: document.sagemaker,
-    passthrough: new Map(Object.entries(document.passthrough ?? {})),
+    passthrough: passthrough === undefined ? undefined : new Map(Object.entries(passthrough)),
     zone: document.zone,
     backends: frozen,
     models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),

@@ -114,7 +114,7 @@ export interface Config {
   /** What clients of SageMaker find; the usual where undefined. */
   readonly sagemaker: SageMakerConfig | undefined;
   /** Paths that go to a server as they come, by prefix. */
-  readonly passthrough: ReadonlyMap<string, PassthroughWords>;
+  readonly passthrough: ReadonlyMap<string, PassthroughWords> | undefined;
   /** The gateway's own zone. */
   readonly zone: string | undefined;
   readonly backends: readonly BackendConfig[];

@@ -40,6 +40,8 @@ export const TABLE: Table = {
     "@fastify/http-proxy": ["gateway/passthrough.ts"],
     // the AWS SDK's own reader of event streams, beside which ours is tested
     "@smithy/core": [],
+    // the real client of SageMaker's runtime, which only tests use
+    "@aws-sdk/client-sagemaker-runtime": [],
     "@smithy/signature-v4": ["backends/sagemaker/sign.ts"],
     "@jmespath-community/jmespath": ["backends/http/expression.ts"],
     "@datadog/sketches-js": ["policies/shadow/sketch.ts"],
