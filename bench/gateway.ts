@@ -5,4 +5,6 @@ export interface GatewaySetup {
   readonly repository: string;
   /** `info` writes one line a request, as a gateway in use does. */
   readonly log: "info" | "silent";
+  /** What follows the word `batch` for every model; no batching when absent. */
+  readonly batch?: unknown;
 }

@@ -1,5 +1,6 @@
 // The gateway under measurement: config, assembly and listeners as `sluice serve` has them, with one worker on free ports.
 
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../config/load.ts";
 import { tuneHeap } from "../../gateway/env.ts";
@@ -18,10 +19,15 @@ function configOf(setup: GatewaySetup) {
     listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0" },
     log: { level: setup.log },
     backends: { local: { kind: "onnx", repository: setup.repository, workers: 1, watch: false } },
+    ...(setup.batch === undefined ? {} : { models: batched(setup) }),
   });
   const loaded = loadConfig({ text, file: join(setup.repository, "bench.yaml"), env: {} }, kinds);
   if (!loaded.ok) throw new Error(loaded.mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "));
   return loaded.config;
+}
+
+function batched({ repository, batch }: GatewaySetup): Record<string, unknown> {
+  return Object.fromEntries(readdirSync(repository).map((name) => [name, { backend: "local", batch }]));
 }
 
 answer({
@@ -35,6 +41,7 @@ answer({
     if (missing.length > 0) throw new Error(`expected every model ready, got ${JSON.stringify(missing)}`);
   },
   port: () => held.gateway?.addresses.http?.port,
+  adminPort: () => held.gateway?.addresses.admin?.port,
   ...watchWords(),
   stop: () => held.gateway?.stop(),
 });

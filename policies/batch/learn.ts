@@ -39,8 +39,7 @@ const UNCERTAIN = 1e4;
 /** @param maxRows the most rows of a batch, above 0 */
 export function openLearner(maxRows: number): Learner {
   let fit = openFit();
-  let residuals: number[] = [];
-  let overMs = 0;
+  let spread = openSpread();
   let samples = 0;
   let sizes: readonly [least: number, most: number] = [Number.POSITIVE_INFINITY, 0];
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -50,8 +49,7 @@ export function openLearner(maxRows: number): Learner {
 
   const restart = () => {
     fit = openFit();
-    residuals = [];
-    overMs = 0;
+    spread = openSpread();
     samples = 0;
     sizes = [Number.POSITIVE_INFINITY, 0];
     offSince = undefined;
@@ -65,7 +63,7 @@ export function openLearner(maxRows: number): Learner {
       if (samples < ENOUGH) return undefined;
       // of runs of one size it is safe to say only what such a run takes
       const { a, B } = isLearned() ? fit.line() : { a: 0, B: fit.at(sizes[0]) };
-      return { a: Math.max(0, a), B: Math.max(0, B), overMs };
+      return { a: Math.max(0, a), B: Math.max(0, B), overMs: spread.overMs() };
     },
     believed: (now) => now - lastAt <= BELIEVED_MS,
     useful(now) {
@@ -79,15 +77,9 @@ export function openLearner(maxRows: number): Learner {
     learn(rows, tookMs, now) {
       lastAt = now;
       const predicted = fit.at(rows);
-      let taken = tookMs;
-      if (samples >= ENOUGH) {
-        const usual = percentile95(residuals.map(Math.abs));
-        // a run that the machine held up says nothing of the model
-        if (residuals.length >= ENOUGH) taken = Math.min(tookMs, predicted + OUTLIER * usual);
-        residuals.push(tookMs - predicted);
-        if (residuals.length > RESIDUALS) residuals.shift();
-        overMs = percentile95(residuals);
-      }
+      // a run that the machine held up says nothing of the model
+      const taken = Math.min(tookMs, predicted + OUTLIER * spread.usualMs());
+      if (samples >= ENOUGH) spread.add(tookMs - predicted);
       samples += 1;
       sizes = [Math.min(sizes[0], rows), Math.max(sizes[1], rows)];
       fit.add(rows, taken);
@@ -149,7 +141,36 @@ function openFit(): Fit {
   };
 }
 
-function percentile95(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.max(0, sorted[Math.min(sorted.length - 1, Math.floor(0.95 * sorted.length))] ?? 0);
+interface Spread {
+  add(residual: number): void;
+  /** 19 of 20 runs took at most this much longer than predicted; 0 before any are known. */
+  overMs(): number;
+  /** 19 of 20 runs were at most this far off, one way or the other; Infinity before enough are known. */
+  usualMs(): number;
+}
+
+/** Sorting is for every so many residuals only. */
+const SORT_EVERY = 16;
+
+function openSpread(): Spread {
+  const last = new Float64Array(RESIDUALS);
+  let count = 0;
+  let [over, usual] = [0, Number.POSITIVE_INFINITY];
+  return {
+    add(residual) {
+      last[count % RESIDUALS] = residual;
+      count += 1;
+      if (count < ENOUGH || (count >= SORT_EVERY && count % SORT_EVERY !== 0)) return;
+      const known = last.subarray(0, Math.min(count, RESIDUALS));
+      over = Math.max(0, percentile95(known));
+      usual = percentile95(known.map(Math.abs));
+    },
+    overMs: () => over,
+    usualMs: () => usual,
+  };
+}
+
+function percentile95(values: Float64Array): number {
+  const sorted = values.toSorted();
+  return sorted[Math.min(sorted.length - 1, Math.floor(0.95 * sorted.length))] ?? 0;
 }

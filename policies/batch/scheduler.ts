@@ -61,6 +61,7 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
   const { options, env, places } = parts;
   const buckets: Buckets = openBuckets(options.maxRows);
   let waiting = 0;
+  let running = 0;
   let scheduled = false;
   let blocked = false;
   let stopTimer: (() => void) | undefined;
@@ -116,11 +117,13 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
     if (metadata === undefined) return;
     for (const member of members) take(bucket, member);
     place.own += 1;
+    running += 1;
     const learn = (ran: Ran) => learnFrom(ran, { bucket, place, now: env.clock.now() });
     const endpoint = places.several ? place.id : undefined;
     const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
     void parts.send(batch, learn).finally(() => {
       place.own -= 1;
+      running -= 1;
       blocked = false;
       if (waiting > 0) pump();
     });
@@ -143,8 +146,10 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       bucket.line.add(member);
       waiting += 1;
       if (options.maxDelayMs > 0) bucket.pace.came(rows, env.clock.now());
+      // one alone has nobody to wait for, not even for the rest of this turn
+      if (running === 0 && waiting === 1 && !scheduled) pump();
       // while all are busy the one that becomes free looks at the line
-      if (!blocked || places.changed()) schedule();
+      else if (!blocked || places.changed()) schedule();
       return member;
     },
     get waiting() {
