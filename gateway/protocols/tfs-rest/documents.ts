@@ -9,14 +9,14 @@ import { fail, guarded, json, modelOf } from "./replies.ts";
 
 /** `GET /v1/models/{model}`, and of one version. */
 export const status = guarded(async (wire: WireRequest, planes: Planes) =>
-  json(200, encodeStatus(statusOf(planes, modelOf(wire)))),
+  json(200, encodeStatus(statusOf(planes, modelOf(wire, planes)))),
 );
 
 /** `GET .../metadata`. */
 export async function metadata(wire: WireRequest, planes: Planes): Promise<WireReply> {
   let model: ModelRef | undefined;
   try {
-    model = modelOf(wire);
+    model = modelOf(wire, planes);
     const told = await planes.data.signature(model, wire.signal);
     const signatures = new Map([[DEFAULT_SIGNATURE, tfsSignatureOf(told)]]);
     return json(200, encodeMetadata({ name: told.name, version: told.version, signatures }));

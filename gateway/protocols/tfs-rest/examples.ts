@@ -36,7 +36,7 @@ function handlerOf(method: Method): Route["handle"] {
   return async (wire, planes): Promise<WireReply> => {
     let model: ModelRef;
     try {
-      model = modelOf(wire);
+      model = modelOf(wire, planes);
     } catch (error) {
       return fail(error);
     }

@@ -16,7 +16,7 @@ export const SMALL_BYTES = 32 * 1024;
 export async function predict(wire: WireRequest, planes: Planes): Promise<WireReply> {
   let model: ModelRef;
   try {
-    model = modelOf(wire);
+    model = modelOf(wire, planes);
   } catch (error) {
     return fail(error);
   }

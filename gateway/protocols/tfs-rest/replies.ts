@@ -1,7 +1,7 @@
 // What requests and answers of TensorFlow Serving's REST protocol have in common: the model in the path, statuses, errors.
 
 import { type Code, InferError, invalid } from "../../../core/error.ts";
-import type { Route, WireReply, WireRequest } from "../../../core/protocol.ts";
+import type { Planes, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { ModelRef } from "../../../core/request.ts";
 import { encodeError } from "../../../wire/tfs-json.ts";
 import { inWords } from "../tfs/faults.ts";
@@ -67,18 +67,27 @@ export function jsonParts(status: number, body: readonly Uint8Array[]): WireRepl
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /**
- * The model that the path names.
+ * The model that the path names. A version of 0 is the newest, as over gRPC: ovmsclient asks so; unless the model has a
+ * version 0.
  *
  * @throws InferError invalid-argument for a version beyond 64 bits
  */
-export function modelOf({ params }: WireRequest): ModelRef {
+export function modelOf({ params }: WireRequest, planes: Planes): ModelRef {
   const { model: name = "", version, label } = params;
   if (label !== undefined) return { name, select: { by: "label", label } };
-  if (version === undefined) return { name, select: { by: "default" } };
+  if (version === undefined || (version === "0" && !hasZero(planes, name))) return { name, select: { by: "default" } };
   if (/^\d+$/.test(version) && BigInt(version.slice(0, 20)) > MAX_INT64) {
     throw invalid(`Failed to convert version: ${version.slice(0, 40)} to numeric.`);
   }
   return { name, select: { by: "version", version } };
+}
+
+function hasZero(planes: Planes, name: string): boolean {
+  try {
+    return planes.data.versions(name).some(({ version }) => version === "0");
+  } catch {
+    return false;
+  }
 }
 
 /** Refuses an answer in parts. */

@@ -46,6 +46,10 @@ const loading = {
 };
 
 describe("documents", () => {
+  test("the server says that it is alive", async () => {
+    expect(jsonOf(await rows.get("/"))).toEqual({ status: "alive" });
+  });
+
   test("the list has every model by its name", async () => {
     const { models } = jsonOf(await rows.get("/v1/models")) as { readonly models: readonly string[] };
     expect(models).toEqual([...MODELS.matchAll(/^ {2}([\w-]+):/gm)].map(([, name]) => name));

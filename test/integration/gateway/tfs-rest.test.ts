@@ -87,6 +87,7 @@ describe(":predict", () => {
   test.each([
     ["versions/1", "1"],
     ["versions/2", "2"],
+    ["versions/0", "3"],
     ["labels/stable", "2"],
     ["labels/canary", "3"],
   ])("%s names the version %s", async (path, version) => {
