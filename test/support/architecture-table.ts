@@ -62,6 +62,7 @@ export const TABLE: Table = {
     "pino-pretty": ["gateway/log.ts"],
     "prom-client": ["gateway/metrics.ts"],
     protobufjs: ["wire/protobuf.ts"],
+    ws: ["gateway/passthrough/socket.ts"],
     undici: ["backends/http-client.ts"],
     yaml: ["config/load.ts"],
     // Node's own modules that would be a second way to time, the environment or the terminal
