@@ -65,7 +65,7 @@ function ownNames(names: readonly string[]): readonly string[] {
   const taken = new Set(names);
   return names.map((name) => {
     const told = name.replaceAll(/[^\p{L}\p{N} .:@_-]/gu, "_").trim();
-    const good = /^\.*$/.test(told) ? "model" : told;
+    const good = /^(\.*|__proto__)$/.test(told) ? "model" : told;
     if (good === name) return name;
     let own = good;
     for (let n = 2; taken.has(own); n += 1) own = `${good}_${n}`;
