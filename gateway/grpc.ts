@@ -110,7 +110,7 @@ function take(incoming: Incoming, taken: (call: GrpcCall) => void): void {
   };
   const call = (metadata: Metadata): GrpcCall => ({
     path,
-    peer: inner.getPeer(),
+    peer: hostOf(inner.getPeer()),
     metadata: mapOf(metadata),
     timeoutMs: timeoutOf(incoming),
     signal: gone.signal,
@@ -244,4 +244,12 @@ function served({ server, injector, door, sockets, serving }: Opened): Listener 
       stopCutting();
     },
   };
+}
+
+/**
+ * The address without its port, as the HTTP listener has it: a client is the same one on its next connection. grpc-js gives
+ * `address:port`, an IPv6 address with or without brackets.
+ */
+function hostOf(peer: string): string {
+  return /^\[?(.+?)\]?:\d+$/.exec(peer)?.[1] ?? peer;
 }

@@ -23,7 +23,8 @@ export function openTurns(weights: readonly number[]): Turns {
   const peek = () => {
     let best = 0;
     let bestDue = Number.POSITIVE_INFINITY;
-    for (const [i, weight] of weights.entries()) {
+    for (let i = 0; i < weights.length; i += 1) {
+      const weight = weights[i] ?? 0;
       if (weight === 0) continue;
       // times the total, so that it is whole: what it should have had after this turn, less what it had
       const owed = (turn + 1) * weight - (had[i] ?? 0) * total;

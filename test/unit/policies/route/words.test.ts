@@ -61,6 +61,6 @@ describe("the words of routers", () => {
   it("nest freely, to a depth that people can read", () => {
     const deep = (depth: number): unknown => (depth === 0 ? "next" : { fallback: [deep(depth - 1), "stable"] });
     expect(routeMistake(deep(32))).toBeUndefined();
-    expect(routeMistake(deep(40))).toMatch(/expected a tree of at most 32 routers/);
+    expect(routeMistake(deep(40))).toMatch(/expected at most 32 routers/);
   });
 });
