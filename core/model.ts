@@ -8,6 +8,8 @@ export interface TensorSpec {
   readonly datatype: Datatype;
   /** Sizes of the dimensions; -1 where any size is taken. */
   readonly shape: readonly number[];
+  /** Names of an output's values by their place, for classification. */
+  readonly labels?: readonly string[];
   /** The model has a default for this input: it may be left out. */
   readonly optional?: boolean;
 }

@@ -14,6 +14,7 @@ import { openOperator } from "./operator.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane, type Plane } from "./plane.ts";
 import { openSageMaker } from "./sagemaker.ts";
+import { openSharedMemory } from "./shared-memory.ts";
 import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
 import { openTesters } from "./testers.ts";
@@ -55,6 +56,12 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     );
     const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
+    const { triton, limits } = config;
+    const regions = !triton.sharedMemory
+      ? undefined
+      : await parts.use(canonical(["regions", limits.bodyBytes]), async () =>
+          openSharedMemory({ folder: "/dev/shm", maxBytes: limits.bodyBytes }),
+        );
     const plane = openPlane({
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
@@ -78,7 +85,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
         byCatalog: config.models === undefined,
         mayChange: config.triton.control,
       }),
-      operator: openOperator({ plane, config, env, statistics, settings }),
+      operator: openOperator({ plane, config, env, statistics, settings, regions }),
       env,
       run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },

@@ -3,7 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
-import type { OperatorPlane, TraceSettings, VersionStatistics } from "../core/operator.ts";
+import type { OperatorPlane, Regions, TraceSettings, VersionStatistics } from "../core/operator.ts";
 import { openLogSettings } from "./log-settings.ts";
 import type { Plane } from "./plane.ts";
 import type { Statistics } from "./statistics.ts";
@@ -14,14 +14,17 @@ export interface OperatorParts {
   readonly env: Env;
   readonly statistics: Statistics;
   readonly settings: TraceSettings;
+  /** Absent where the config does not allow shared memory. */
+  readonly regions: Regions | undefined;
 }
 
-export function openOperator({ plane, config, env, statistics, settings }: OperatorParts): OperatorPlane {
+export function openOperator({ plane, config, env, statistics, settings, regions }: OperatorParts): OperatorPlane {
   return {
     mayChange: config.triton.control,
     statistics: (model, version) => statisticsOf({ plane, statistics }, model, version),
     log: openLogSettings(env.log),
     trace: settings,
+    ...(regions === undefined ? {} : { regions }),
   };
 }
 

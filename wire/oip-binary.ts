@@ -4,6 +4,7 @@
 import { InferError, invalid } from "../core/error.ts";
 import type { Hints } from "../core/hints.ts";
 import type { ModelMetadata, TensorSpec } from "../core/model.ts";
+import type { RegionPart } from "../core/operator.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "../core/request.ts";
 import { ELEMENT_BYTES, joinBytesElements, NO_PARAMETERS, type Parameters, type Tensor } from "../core/tensor.ts";
 import type { Scanner } from "./json-scan.ts";
@@ -20,6 +21,8 @@ export interface AnswerForm {
   readonly binaryByDefault: boolean;
   /** `binary_data` of the outputs that say it, by name. */
   readonly binary: ReadonlyMap<string, boolean>;
+  /** The outputs that lie in shared memory: their elements are not in the body. */
+  readonly regions?: ReadonlyMap<string, RegionPart>;
 }
 
 /** The form of an answer that is all JSON. */
@@ -65,7 +68,7 @@ export function parseHeaderLength(header: string | undefined, bodyLength: number
 /**
  * Reads a request. Views of the body serve as blobs. Members and names that nobody knows are ignored.
  *
- * @throws InferError invalid-argument for whatever is malformed, unsupported for shared memory, too-large beyond
+ * @throws InferError invalid-argument for whatever is malformed, unsupported for shared memory that nobody reads, too-large beyond
  * `maxElements`
  */
 export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced<OipRequest> {
@@ -85,7 +88,7 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
   const blobs = yield* readBody(body, options, readMember);
   if (inputs === undefined) throw invalid("expected inputs, got none");
   const { parameters, hints, binaryByDefault } = liftParameters(all, id);
-  const { outputs, binary } = liftOutputs(asked);
+  const { outputs, binary, regions } = liftOutputs(asked);
   return {
     inputs: yield* takeBlobs(inputs, blobs, {
       ...options,
@@ -94,7 +97,7 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
     }),
     parameters,
     hints,
-    form: { binaryByDefault, binary },
+    form: { binaryByDefault, binary, ...(regions.size === 0 ? {} : { regions }) },
     ...(outputs.length === 0 ? {} : { outputs }),
   };
 }
@@ -159,7 +162,7 @@ export function* encodeResponse(
   options: SliceOptions = {},
 ): Sliced<EncodedBody> {
   const { model, outputs, parameters } = response;
-  const { binary, binaryByDefault } = answer.form;
+  const { binary, binaryByDefault, regions } = answer.form;
   const body = openBody(options);
   put(body.json, "{");
   writeId(body, answer.id);
@@ -172,7 +175,11 @@ export function* encodeResponse(
     putParameters(body.json, parameters);
   }
   put(body.json, ',"outputs":');
-  yield* writeTensors(body, outputs, { word: "output", isBinary: ({ name }) => binary.get(name) ?? binaryByDefault });
+  yield* writeTensors(body, outputs, {
+    word: "output",
+    isBinary: ({ name }) => binary.get(name) ?? binaryByDefault,
+    regionOf: ({ name }) => regions?.get(name),
+  });
   put(body.json, "}");
   return finishBody(body);
 }

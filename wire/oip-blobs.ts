@@ -2,6 +2,7 @@
 
 import { invalid } from "../core/error.ts";
 import { ELEMENT_BYTES, readU32, type Tensor } from "../core/tensor.ts";
+import { type ReadRegion, readPart } from "./oip-regions.ts";
 import { countOf, type ReadTensor } from "./oip-tensors.ts";
 import { isDue, openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
 
@@ -10,6 +11,8 @@ export interface BlobOptions extends SliceOptions {
   readonly word: "input" | "output";
   /** The message had a header that tells where its JSON ends. */
   readonly hasHeader: boolean;
+  /** Reads what lies in shared memory; refused when absent. */
+  readonly shared?: ReadRegion;
 }
 
 /**
@@ -33,6 +36,12 @@ export function* takeBlobs(
       continue;
     }
     const label = `${word} "${item.tensor.name}"`;
+    if (item.form === "region") {
+      const tensor = { ...item.tensor, data: yield* readPart(item.part, label, options.shared) };
+      yield* checkBlob(tensor, label, pace);
+      tensors.push(tensor);
+      continue;
+    }
     if (item.bytes > 0 && !options.hasHeader) {
       throw invalid(`${label}: binary_data_size needs the header Inference-Header-Content-Length, got none`);
     }

@@ -21,6 +21,7 @@ import {
 } from "./json-scan.ts";
 import { skipValue } from "./json-skip.ts";
 import { readParameters } from "./oip-parameters.ts";
+import type { ReadRegion } from "./oip-regions.ts";
 import type { Sliced, SliceOptions } from "./sliced.ts";
 import { findInvalidUtf8 } from "./utf8.ts";
 
@@ -42,6 +43,8 @@ export interface DecodeOptions extends SliceOptions {
   readonly headerLength?: number;
   /** FP16 in JSON are taken as numbers. */
   readonly halves?: boolean;
+  /** Reads what lies in shared memory; refused when absent. */
+  readonly shared?: ReadRegion;
   readonly limits: WireLimits;
 }
 
@@ -57,7 +60,7 @@ export type ReadMember = (s: Scanner, key: string) => Sliced<boolean>;
  * @throws InferError invalid-argument for text that is not JSON in UTF-8, and for a member of ours that stands twice
  */
 export function* readBody(body: Uint8Array, options: DecodeOptions, readMember: ReadMember): Sliced<Uint8Array> {
-  const { limits, headerLength = body.byteLength, halves: _, ...slice } = options;
+  const { limits, headerLength = body.byteLength, halves: _, shared: __, ...slice } = options;
   if (headerLength > body.byteLength) {
     throw invalid(`expected ${headerLength} bytes of JSON, got a body of ${body.byteLength} bytes`);
   }

@@ -2,8 +2,9 @@
 // question.
 
 import type { Sequence } from "../core/call.ts";
-import { InferError, invalid } from "../core/error.ts";
+import { type InferError, invalid } from "../core/error.ts";
 import type { Hints } from "../core/hints.ts";
+import type { RegionPart } from "../core/operator.ts";
 import type { RequestedOutput } from "../core/request.ts";
 import type { Parameters, ParameterValue } from "../core/tensor.ts";
 import { readDouble, skipNumber, skipWord } from "./json-number.ts";
@@ -19,6 +20,7 @@ import {
   spend,
   syntaxError,
 } from "./json-scan.ts";
+import { takeRegion } from "./oip-regions.ts";
 import type { Sliced } from "./sliced.ts";
 
 /** More parameters than this in one object are refused. */
@@ -156,30 +158,24 @@ function wrongType(wrong: Wrong, expected: string): InferError {
 }
 
 /**
- * Takes `binary_data` out of the parameters of the outputs asked for.
+ * Takes `binary_data` and where in shared memory they are wanted out of the parameters of the outputs asked for.
  *
- * @throws InferError invalid-argument when it is no boolean, unsupported for shared memory
+ * @throws InferError invalid-argument when one of them is not of its kind
  */
 export function liftOutputs(asked: readonly RequestedOutput[]) {
   const binary = new Map<string, boolean>();
+  const regions = new Map<string, RegionPart>();
   const outputs = asked.map((output): RequestedOutput => {
-    const { name, parameters } = output;
-    if (parameters.size === 0) return output;
-    refuseSharedMemory(parameters, `output "${name}"`);
+    const { name } = output;
+    if (output.parameters.size === 0) return output;
+    const { part, rest: parameters } = takeRegion(output.parameters, `output "${name}"`);
+    if (part !== undefined) regions.set(name, part);
     const isBinary = flag(parameters, "binary_data", `output "${name}"`);
-    if (isBinary === undefined) return output;
+    if (isBinary === undefined) return { name, parameters };
     binary.set(name, isBinary);
     return { name, parameters: new Map([...parameters].filter(([key]) => key !== "binary_data")) };
   });
-  return { outputs, binary };
-}
-
-/** @throws InferError unsupported when a tensor is to lie in shared memory */
-export function refuseSharedMemory(parameters: Parameters, label: string): void {
-  for (const key of parameters.keys()) {
-    if (key.startsWith("shared_memory_"))
-      throw new InferError("unsupported", `${label}: shared memory (${key}) is not supported yet`);
-  }
+  return { outputs, binary, regions };
 }
 
 /** The parameters of a request with the reserved ones back among them; `binary_data_output` only when it is true. */

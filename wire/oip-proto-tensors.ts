@@ -11,9 +11,9 @@ import {
 } from "../core/tensor.ts";
 import { countElements } from "./oip-blobs.ts";
 import type { WireLimits } from "./oip-json.ts";
-import { refuseSharedMemory } from "./oip-parameters.ts";
 import { readContents } from "./oip-proto-contents.ts";
 import { readParameter } from "./oip-proto-parameters.ts";
+import { type ReadRegion, readPart, takeRegion } from "./oip-regions.ts";
 import { countOf } from "./oip-tensors.ts";
 import { bigintOf, type FieldBudget, type ProtoReader, readFields, readText, WIRE } from "./protobuf.ts";
 import { openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
@@ -117,6 +117,8 @@ export interface ProtoTensors {
 /** How they may be read. */
 export interface TensorsOptions extends SliceOptions {
   readonly limits: WireLimits;
+  /** Reads what lies in shared memory; refused when absent. */
+  readonly shared?: ReadRegion;
 }
 
 /**
@@ -130,30 +132,32 @@ export function* takeTensors(read: ProtoTensors, options: TensorsOptions): Slice
   const { word, tensors, raw } = read;
   const pace = openPace(options);
   const isRaw = raw.length > 0;
-  if (isRaw && raw.length !== tensors.length) {
-    throw invalid(`expected raw contents for ${tensors.length} ${word}s, got ${raw.length}`);
+  const inMessage = tensors.filter(({ parameters }) => !parameters.has("shared_memory_region")).length;
+  if (isRaw && raw.length !== inMessage) {
+    throw invalid(`expected raw contents for ${inMessage} ${word}s, got ${raw.length}`);
   }
+  let next = 0;
   const taken: Tensor[] = [];
   const names = new Set<string>();
   let elements = 0;
-  for (const [index, tensor] of tensors.entries()) {
-    const { name, datatype, shape, parameters } = tensor;
+  for (const tensor of tensors) {
+    const { name, datatype, shape } = tensor;
     const label = `${word} "${name}"`;
     if (names.has(name)) throw invalid(`${label} stands twice`);
     names.add(name);
-    refuseSharedMemory(parameters, label);
+    const { part, rest: parameters } = takeRegion(tensor.parameters, label);
     const count = countOf(shape, label);
-    if (!isRaw) elements += count;
+    if (!isRaw && part === undefined) elements += count;
     checkElements(elements, label, options.limits);
-    const data = isRaw
-      ? yield* checkRaw(raw[index] ?? EMPTY, { tensor, label, count, pace })
-      : yield* readContents(tensor.contents, { label, datatype, shape, count, pace });
+    const bytes = part !== undefined ? yield* readPart(part, label, options.shared) : isRaw ? raw[next++] : undefined;
+    const data =
+      bytes !== undefined
+        ? yield* checkRaw(bytes, { tensor, label, count, pace })
+        : yield* readContents(tensor.contents, { label, datatype, shape, count, pace });
     taken.push({ name, datatype, shape, ...(parameters.size === 0 ? {} : { parameters }), data });
   }
   return taken;
 }
-
-const EMPTY = new Uint8Array(0);
 
 function checkElements(elements: number, label: string, { maxElements }: WireLimits): void {
   if (maxElements === undefined || elements <= maxElements) return;

@@ -2,6 +2,7 @@
 
 import { InferError, invalid } from "../core/error.ts";
 import type { Hints } from "../core/hints.ts";
+import type { RegionPart } from "../core/operator.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "../core/request.ts";
 import { NO_PARAMETERS, type Parameters, type ParameterValue, type Tensor } from "../core/tensor.ts";
 import { liftOutputs, liftParameters, lowerParameters } from "./oip-parameters.ts";
@@ -14,6 +15,7 @@ import {
   takeTensors,
 } from "./oip-proto-tensors.ts";
 import { type Contents, writeRaw, writeTensors, writeTexts } from "./oip-proto-write.ts";
+import { regionParameters } from "./oip-regions.ts";
 import { MAX_FIELDS, openNested, openReader, readFields, readText, WIRE } from "./protobuf.ts";
 import { type Assembly, finishAssembly, openAssembly } from "./protobuf-assembly.ts";
 import { openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
@@ -31,6 +33,8 @@ export interface OipProtoRequest {
   readonly contents: Contents;
   /** On a stream, an empty answer is wanted behind the last one. */
   readonly emptyFinal: boolean;
+  /** The outputs that are wanted in shared memory. */
+  readonly regions: ReadonlyMap<string, RegionPart>;
 }
 
 /** What ModelInferResponse says. */
@@ -61,7 +65,7 @@ export function* decodeRequest(message: Uint8Array, options: TensorsOptions): Sl
   if (typeof emptyFinal !== "boolean") throw invalid(`parameter "${EMPTY_FINAL}": expected true or false`);
   all.delete(EMPTY_FINAL);
   const { parameters, hints } = liftParameters(all, id === "" ? undefined : id);
-  const { outputs } = liftOutputs(read.outputs);
+  const { outputs, regions } = liftOutputs(read.outputs);
   return {
     model: { name, ...(version === "" ? {} : { version }) },
     inputs: yield* takeTensors({ word: "input", tensors: inputs, raw }, options),
@@ -69,6 +73,7 @@ export function* decodeRequest(message: Uint8Array, options: TensorsOptions): Sl
     hints,
     contents: raw.length > 0 ? "raw" : "typed",
     emptyFinal,
+    regions,
     ...(outputs.length === 0 ? {} : { outputs }),
   };
 }
@@ -202,6 +207,8 @@ export interface ProtoAnswer {
   readonly contents: Contents;
   /** On a stream: whether no more answers to the same request follow. */
   readonly final?: boolean;
+  /** The outputs that lie in shared memory: their raw contents are empty. */
+  readonly regions?: ReadonlyMap<string, RegionPart>;
 }
 
 /**
@@ -228,7 +235,18 @@ export function* writeResponse(response: InferResponse, answer: ProtoAnswer, pac
     4,
     answer.final === undefined ? parameters : new Map([...parameters, [FINAL, answer.final]]),
   );
-  yield* writeTensors(body, response.outputs, { word: "output", field: 5, contents: answer.contents, pace });
-  if (answer.contents === "raw") writeRaw(body, response.outputs, 6);
+  const outputs = answer.regions === undefined ? response.outputs : withRegions(response.outputs, answer.regions);
+  yield* writeTensors(body, outputs, { word: "output", field: 5, contents: answer.contents, pace });
+  if (answer.contents === "raw") writeRaw(body, outputs, 6);
   return body;
+}
+
+/** What lies in shared memory has its place among the raw contents, as Triton's clients count them, and nothing in it. */
+function withRegions(outputs: readonly Tensor[], regions: ReadonlyMap<string, RegionPart>): readonly Tensor[] {
+  return outputs.map((output) => {
+    const part = regions.get(output.name);
+    if (part === undefined) return output;
+    const parameters = new Map([...(output.parameters ?? []), ...regionParameters(part)]);
+    return { ...output, parameters, data: new Uint8Array(0) };
+  });
 }

@@ -2,6 +2,7 @@
 // their blob.
 
 import { InferError, invalid } from "../core/error.ts";
+import type { RegionPart } from "../core/operator.ts";
 import { DATATYPES, type Datatype, elementCount, isDatatype, type Parameters, type Tensor } from "../core/tensor.ts";
 import { skipWord } from "./json-number.ts";
 import {
@@ -20,16 +21,18 @@ import {
 import { skipValue } from "./json-skip.ts";
 import { readData } from "./json-tensor.ts";
 import { readString, type WireLimits } from "./oip-json.ts";
-import { readParameters, refuseSharedMemory, wholeNumber } from "./oip-parameters.ts";
+import { readParameters, wholeNumber } from "./oip-parameters.ts";
+import { takeRegion } from "./oip-regions.ts";
 import type { Sliced } from "./sliced.ts";
 
 /** No runtime has more dimensions than this (NumPy's limit). */
 const MAX_RANK = 64;
 
-/** A tensor as its JSON says it: with its elements, or with the size of the blob that holds them. */
+/** A tensor as its JSON says it: with its elements, the size of the blob that holds them, or where they lie in shared memory. */
 export type ReadTensor =
   | { readonly form: "json"; readonly tensor: Tensor }
-  | { readonly form: "blob"; readonly tensor: Omit<Tensor, "data">; readonly bytes: number };
+  | { readonly form: "blob"; readonly tensor: Omit<Tensor, "data">; readonly bytes: number }
+  | { readonly form: "region"; readonly tensor: Omit<Tensor, "data">; readonly part: RegionPart };
 
 /** What the reader of one body keeps. */
 export interface BodyReader {
@@ -45,7 +48,7 @@ export interface BodyReader {
  *
  * @param word how errors name one: `input` or `output`
  * @throws InferError invalid-argument for a name, shape or datatype that is missing, a member or a name that stands
- * twice, data that does not fit; unsupported for shared memory; too-large beyond `maxElements`
+ * twice, data that does not fit; too-large beyond `maxElements`
  */
 export function* readTensors(s: Scanner, reader: BodyReader, word: "input" | "output"): Sliced<readonly ReadTensor[]> {
   const tensors: ReadTensor[] = [];
@@ -178,9 +181,14 @@ function* finishDraft(s: Scanner, draft: Draft, reader: BodyReader): Sliced<Read
   if (name === undefined || name === "") throw invalid(`${draft.word} ${draft.index}: expected a name, got none`);
   if (datatype === undefined) throw invalid(`${label}: expected a datatype, got none`);
   if (shape === undefined) throw invalid(`${label}: expected a shape, got none`);
-  const { bytes, rest } = splitParameters(parameters, label);
+  const { bytes, part, rest } = splitParameters(parameters, label);
   const tensor = { name, datatype, shape, ...(rest === undefined ? {} : { parameters: rest }) };
   const hasData = draft.data !== undefined || draft.dataAt !== undefined;
+  if (part !== undefined) {
+    if (hasData || bytes !== undefined)
+      throw invalid(`${label}: expected its data either here or in shared memory, got both`);
+    return { form: "region", tensor, part };
+  }
   if (bytes !== undefined) {
     // Open Model Server's answers have an empty `data` beside the size of the blob
     const isTolerated = draft.word === "output" && draft.dataAt?.isEmpty === true;
@@ -198,12 +206,12 @@ function* finishDraft(s: Scanner, draft: Draft, reader: BodyReader): Sliced<Read
 }
 
 function splitParameters(parameters: Parameters | undefined, label: string) {
-  if (parameters === undefined) return { bytes: undefined, rest: undefined };
-  refuseSharedMemory(parameters, label);
-  const bytes = wholeNumber(parameters, "binary_data_size", label);
-  const rest = new Map(parameters);
+  if (parameters === undefined) return { bytes: undefined, part: undefined, rest: undefined };
+  const { part, rest: others } = takeRegion(parameters, label);
+  const bytes = wholeNumber(others, "binary_data_size", label);
+  const rest = new Map(others);
   rest.delete("binary_data_size");
-  return { bytes: bytes === undefined ? undefined : Number(bytes), rest: rest.size === 0 ? undefined : rest };
+  return { part, bytes: bytes === undefined ? undefined : Number(bytes), rest: rest.size === 0 ? undefined : rest };
 }
 
 function readShape(s: Scanner, label: string): readonly number[] {

@@ -1,8 +1,10 @@
 // Writes the bodies of the Open Inference Protocol: their tensors, as JSON or as blobs behind it.
 
+import type { RegionPart } from "../core/operator.ts";
 import type { ParameterValue, Tensor } from "../core/tensor.ts";
 import { type WriteContext, writeData } from "./json-elements.ts";
 import { finishWriter, type JsonWriter, openWriter, put, putParameters, putString } from "./json-write.ts";
+import { regionParameters } from "./oip-regions.ts";
 import { isDue, openPace, type Pace, type Sliced, type SliceOptions } from "./sliced.ts";
 
 /** A body to be sent: its parts one after the other. */
@@ -32,6 +34,8 @@ export interface TensorForm {
   /** How errors name a tensor. */
   readonly word: "input" | "output";
   readonly isBinary: (tensor: Tensor) => boolean;
+  /** Where the tensor's elements lie, when not in the body. */
+  readonly regionOf?: (tensor: Tensor) => RegionPart | undefined;
   /** How elements that are not binary are written. */
   readonly json?: JsonForm;
 }
@@ -49,7 +53,10 @@ export function* writeTensors(body: BodyWriter, tensors: readonly Tensor[], form
     const shape = `"shape":[${tensor.shape.join(",")}]`;
     const datatype = `"datatype":"${tensor.datatype}"`;
     put(json, form.word === "input" ? `,${shape},${datatype}` : `,${datatype},${shape}`);
-    if (form.isBinary(tensor)) {
+    const region = form.regionOf?.(tensor);
+    if (region !== undefined) {
+      putOwnParameters(json, [...(tensor.parameters ?? []), ...regionParameters(region)]);
+    } else if (form.isBinary(tensor)) {
       putOwnParameters(json, [...(tensor.parameters ?? []), ["binary_data_size", BigInt(tensor.data.byteLength)]]);
       if (tensor.data.byteLength > 0) body.blobs.push(tensor.data);
     } else {

@@ -13,7 +13,10 @@ import {
 } from "../../wire/oip-binary.ts";
 import { encodeModelMetadata, encodeServerMetadata } from "../../wire/oip-metadata.ts";
 import { type Codec, type Decoded, exchange } from "./exchange.ts";
+import { regionsOf } from "./triton/allowed.ts";
+import { type Classes, classesOf } from "./triton/classify.ts";
 import { extensionsOf } from "./triton/extensions.ts";
+import { finishOutputs } from "./triton/outputs.ts";
 import { tritonRoutes } from "./triton/rest.ts";
 
 const NAME = "oip-rest";
@@ -133,6 +136,7 @@ function infer(wire: WireRequest, planes: Planes): Promise<WireReply> {
 interface Form {
   readonly id: string | undefined;
   readonly answer: AnswerForm;
+  readonly classes: Classes | undefined;
 }
 
 function codecFor(model: ModelRef): Codec<Form> {
@@ -147,15 +151,22 @@ function codecFor(model: ModelRef): Codec<Form> {
 
 async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promise<Decoded<Form>> {
   const body = wire.body as Uint8Array;
+  const { regions } = planes.operator;
   const headerLength = parseHeaderLength(wire.headers.get(HEADER_LENGTH), body.byteLength);
   const asked =
     headerLength === "raw"
       ? decodeRawRequest(body, await planes.data.signature(model, wire.signal))
       : await planes.run(
-          decodeRequest(body, { ...(headerLength === undefined ? {} : { headerLength }), limits: planes.limits }),
-          { small: (headerLength ?? body.byteLength) <= SMALL_BYTES, signal: wire.signal },
+          decodeRequest(body, {
+            ...(headerLength === undefined ? {} : { headerLength }),
+            limits: planes.limits,
+            ...(regions === undefined ? {} : { shared: regions.reader() }),
+          }),
+          // what lies in shared memory may be large behind any body
+          { small: (headerLength ?? body.byteLength) <= SMALL_BYTES && regions === undefined, signal: wire.signal },
         );
   const { inputs, outputs, parameters, hints, form } = asked;
+  if (form.regions !== undefined) regionsOf(planes);
   return {
     request: {
       model,
@@ -166,7 +177,11 @@ async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promi
       ...(outputs === undefined ? {} : { outputs }),
     },
     hints,
-    form: { id: hints.id, answer: form },
+    form: {
+      id: hints.id,
+      answer: form,
+      classes: await classesOf(outputs, () => planes.data.signature(model, wire.signal)),
+    },
   };
 }
 
@@ -177,10 +192,12 @@ async function encode(
 ): Promise<WireReply> {
   if (reply.kind === "stream")
     throw new InferError("unsupported", "this model answers in a stream, which infer cannot carry");
-  const { id, answer } = form;
-  const small = reply.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  const { id, answer, classes } = form;
+  const { reply: finished, regions } = await finishOutputs(reply, { classes, regions: answer.regions }, at);
+  const small = finished.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  const asked = regions === undefined ? answer : { ...answer, regions };
   const { parts, headerLength } = await at.planes.run(
-    encodeResponse(reply, { form: answer, ...(id === undefined ? {} : { id }) }),
+    encodeResponse(finished, { form: asked, ...(id === undefined ? {} : { id }) }),
     { small, signal: at.call.signal },
   );
   const headers: Record<string, string> =

@@ -4,9 +4,12 @@ import type { Call } from "../../../core/call.ts";
 import { InferError } from "../../../core/error.ts";
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { Reply } from "../../../core/request.ts";
-import { decodeRequest, encodeResponse } from "../../../wire/oip-proto.ts";
+import { decodeRequest, encodeResponse, type ProtoAnswer } from "../../../wire/oip-proto.ts";
 import { type Codec, type Decoded, exchange } from "../exchange.ts";
 import { grpcFail, grpcReply, messageOf } from "../grpc-status.ts";
+import { regionsOf } from "../triton/allowed.ts";
+import { classesOf } from "../triton/classify.ts";
+import { finishOutputs, type OutputWishes } from "../triton/outputs.ts";
 import { modelRef } from "./metadata.ts";
 
 /** The label in metrics, logs and traces. */
@@ -19,6 +22,8 @@ export interface Form {
   readonly id: string | undefined;
   /** On a stream: an empty answer is wanted behind the last one. */
   readonly emptyFinal: boolean;
+  /** What Triton's extensions are to do with the outputs. */
+  readonly wishes: OutputWishes;
 }
 
 /** ModelInfer. */
@@ -40,13 +45,18 @@ export async function decode(
   { stream }: { readonly stream: boolean },
 ): Promise<Decoded<Form>> {
   const message = messageOf(wire);
-  const { model, inputs, outputs, parameters, hints, emptyFinal } = await planes.run(
-    decodeRequest(message, { limits: planes.limits }),
-    { small: message.byteLength <= SMALL_BYTES, signal: wire.signal },
+  const { regions: shared } = planes.operator;
+  const { model, inputs, outputs, parameters, hints, emptyFinal, regions } = await planes.run(
+    decodeRequest(message, { limits: planes.limits, ...(shared === undefined ? {} : { shared: shared.reader() }) }),
+    // what lies in shared memory may be large behind any message
+    { small: message.byteLength <= SMALL_BYTES && shared === undefined, signal: wire.signal },
   );
+  if (regions.size > 0) regionsOf(planes);
+  const ref = modelRef(model.name, model.version);
+  const classes = await classesOf(outputs, () => planes.data.signature(ref, wire.signal));
   return {
     request: {
-      model: modelRef(model.name, model.version),
+      model: ref,
       task: "infer",
       inputs,
       parameters,
@@ -54,22 +64,25 @@ export async function decode(
       ...(outputs === undefined ? {} : { outputs }),
     },
     hints,
-    form: { id: hints.id, emptyFinal },
+    form: { id: hints.id, emptyFinal, wishes: { classes, ...(regions.size === 0 ? {} : { regions }) } },
   };
 }
 
 async function encode(
   reply: Reply,
-  { id }: Form,
+  { id, wishes }: Form,
   { call, planes }: { readonly call: Call; readonly planes: Planes },
 ): Promise<WireReply> {
   if (reply.kind === "stream") {
     throw new InferError("unsupported", "this model answers in a stream: ask it with ModelStreamInfer");
   }
-  const small = reply.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
-  const message = await planes.run(encodeResponse(reply, { contents: "raw", ...(id === undefined ? {} : { id }) }), {
-    small,
-    signal: call.signal,
-  });
+  const { reply: finished, regions } = await finishOutputs(reply, wishes, { call, planes });
+  const small = finished.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  const answer: ProtoAnswer = {
+    contents: "raw",
+    ...(id === undefined ? {} : { id }),
+    ...(regions === undefined ? {} : { regions }),
+  };
+  const message = await planes.run(encodeResponse(finished, answer), { small, signal: call.signal });
   return grpcReply(message);
 }

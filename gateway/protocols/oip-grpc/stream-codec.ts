@@ -5,10 +5,12 @@ import { asInferError, type InferError } from "../../../core/error.ts";
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferResponse, ModelRef } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
+import type { ProtoAnswer } from "../../../wire/oip-proto.ts";
 import { encodeStreamError, encodeStreamPart } from "../../../wire/oip-proto-stream.ts";
 import { one, TEXT, message as table } from "../../../wire/protobuf-table.ts";
 import type { Codec, Decoded } from "../exchange.ts";
 import { grpcFail, grpcReply, messageOf, OK } from "../grpc-status.ts";
+import { finishOutputs } from "../triton/outputs.ts";
 import { decode, type Form, NAME, SMALL_BYTES } from "./infer.ts";
 import type { Turn } from "./sequences.ts";
 
@@ -79,15 +81,21 @@ interface At {
   readonly planes: Planes;
 }
 
-function encodePart(
+async function encodePart(
   part: InferResponse,
   { form, final }: { readonly form: Form; readonly final: boolean },
   { call, planes }: At,
-): Uint8Array | Promise<Uint8Array> {
-  const { id } = form;
-  const small = part.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
-  const answer = { contents: "raw", final, ...(id === undefined ? {} : { id }) } as const;
-  return planes.run(encodeStreamPart(part, answer), { small, signal: call.signal });
+): Promise<Uint8Array> {
+  const { id, wishes } = form;
+  const { reply, regions } = await finishOutputs(part, wishes, { call, planes });
+  const small = reply.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  const answer: ProtoAnswer = {
+    contents: "raw",
+    final,
+    ...(id === undefined ? {} : { id }),
+    ...(regions === undefined ? {} : { regions }),
+  };
+  return planes.run(encodeStreamPart(reply, answer), { small, signal: call.signal });
 }
 
 interface Parts {

@@ -86,7 +86,7 @@ content-length: <n>`;
     model_version: "3",
     outputs: [
       { name: "Y", datatype: "INT32", shape: [1], parameters: { binary_data_size: 4 } },
-      { name: "Z", datatype: "FP32", shape: [2], data: [0.25, 0.75] },
+      { name: "Z", datatype: "BYTES", shape: [2], data: ["0.750000:1", "0.250000:0"] },
     ],
   });
   expect(hex(answer.body.subarray(length))).toBe("07000000");

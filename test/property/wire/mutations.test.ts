@@ -14,7 +14,7 @@ const seeds: readonly Buffer[] = [
   `{"inputs":[{"name":"a","shape":[3],"datatype":"INT64","data":[1,-9223372036854775808,9007199254740993]},{"data":[true,false],"datatype":"BOOL","shape":[2],"name":"b"}],"outputs":[{"name":"y","parameters":{"binary_data":true,"classification":3}}]}`,
   `{"inputs":[{"name":"t","shape":[2,1],"datatype":"BYTES","data":[["a\\n\\ud83d\\ude00"],["é"]]}],"parameters":{"timeout":500,"priority":2,"sequence_id":7,"sequence_start":true,"p":1.5,"s":"t","sluice_x":1}}`,
   `{"model_name":"m","extra":{"a":[1,{"b":null}],"c":"\\"x"},"inputs":[{"name":"d","shape":[],"datatype":"FP64","data":-1e-7},{"name":"e","shape":[0,3],"datatype":"UINT8","data":[]}]}`,
-  `{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}],"outputs":[]}`,
+  `{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r","shared_memory_byte_size":4}}],"outputs":[]}`,
   `{"inputs":[{"name":"X","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":11}},{"name":"Y","shape":[2],"datatype":"INT16","parameters":{"binary_data_size":4}}]}\u0001\0\0\0a\u0002\0\0\0zz\u0001\0\u0002\0`,
 ].map((text) => Buffer.from(text));
 

@@ -110,13 +110,55 @@ describe("a request's members", () => {
     expect(fault(() => decode(text))).toBe(`invalid-argument: ${message}`);
   });
 
-  test("shared memory is not supported yet, for inputs and outputs", () => {
-    expect(fault(() => decode(input('"shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}')))).toBe(
-      'unsupported: input "x": shared memory (shared_memory_region) is not supported yet',
+  test("shared memory is refused where nobody reads it, and read where somebody does", () => {
+    const text = input(
+      '"shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r","shared_memory_byte_size":4,"shared_memory_offset":8}',
     );
-    const asked = '{"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_byte_size":4}}]}';
-    expect(fault(() => decode(asked))).toBe(
-      'unsupported: output "y": shared memory (shared_memory_byte_size) is not supported yet',
+    expect(fault(() => decode(text))).toBe('unsupported: input "x": shared memory is off here');
+    const asked: unknown[] = [];
+    const work = decodeRequest(Buffer.from(text), {
+      limits,
+      *shared(part) {
+        asked.push(part);
+        yield;
+        return Uint8Array.from([0, 0, 128, 63]);
+      },
+    });
+    expect(runNow(work).inputs).toEqual([
+      { name: "x", datatype: "FP32", shape: [1], data: Uint8Array.from([0, 0, 128, 63]) },
+    ]);
+    expect(asked).toEqual([{ region: "r", offset: 8, bytes: 4 }]);
+  });
+
+  test("an output wanted in shared memory says where, in its form and not in its parameters", () => {
+    const text =
+      '{"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_region":"r","shared_memory_byte_size":4,"p":1}}]}';
+    const { outputs, form } = decode(text);
+    expect(outputs).toEqual([{ name: "y", parameters: new Map([["p", 1n]]) }]);
+    expect(form.regions).toEqual(new Map([["y", { region: "r", offset: 0, bytes: 4 }]]));
+  });
+
+  test.each([
+    ['"shared_memory_region":"r"', "shared_memory_byte_size: expected a whole number of at least 0, got none"],
+    [
+      '"shared_memory_region":"r","shared_memory_byte_size":-1',
+      "shared_memory_byte_size: expected a whole number of at least 0, got -1",
+    ],
+    ['"shared_memory_region":1,"shared_memory_byte_size":1', "shared_memory_region: expected the name of a region"],
+  ])("a region given as %s is refused", (parameters, message) => {
+    const text = input(`"shape":[1],"datatype":"FP32","parameters":{${parameters}}`);
+    expect(fault(() => decode(text))).toBe(`invalid-argument: input "x": ${message}`);
+  });
+
+  test("a region without its name, or beside data, is refused", () => {
+    const nameless = '{"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_byte_size":4}}]}';
+    expect(fault(() => decode(nameless))).toBe(
+      'invalid-argument: output "y": expected the parameter shared_memory_region beside its size and offset, got none',
+    );
+    const both =
+      '"shape":[1],"datatype":"FP32","data":[1],"parameters":{"shared_memory_region":"r","shared_memory_byte_size":4}';
+    expect(fault(() => decode(input(both)))).toBe(
+      'invalid-argument: input "x": expected its data either here or in shared memory, got both',
     );
   });
 

@@ -179,8 +179,8 @@ describe("a request", () => {
     ],
     [
       "shared memory",
-      [x("UINT8", [1], parameter("shared_memory_region", [3, "r"]))],
-      'unsupported: input "x": shared memory (shared_memory_region) is not supported yet',
+      [x("UINT8", [1], parameter("shared_memory_region", [3, "r"]), parameter("shared_memory_byte_size", [2, 1]))],
+      'unsupported: input "x": shared memory is off here',
     ],
     [
       "text that is no UTF-8",
