@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { backendKinds } from "../../../backends/registry.ts";
 import { parseYaml } from "../../../config/load.ts";
 import { schemaText } from "../../../gateway/cli/schema.ts";
 import { main } from "../../../gateway/cli.ts";
@@ -17,9 +18,11 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const BROKEN = "test/fixtures/broken.yaml";
 
+const KINDS = backendKinds.map(({ kind }) => kind).join(", ");
+
 const MISTAKES = [
   "listen.http: expected host:port such as 127.0.0.1:8000 or [::1]:8000, got 8000 (3)",
-  "listen.grpc: not yet: the gRPC listener comes with a later release (4)",
+  "listen.grpc: expected host:port such as 127.0.0.1:8000 or [::1]:8000, got 8001 (4)",
   "listen.admin: expected a loopback address such as 127.0.0.1:8002, got 0.0.0.0:8002: the admin listener off loopback needs a token, not yet (5)",
   'readines: unknown key, did you mean "readiness"? (6)',
   "drainDelay: expected a duration with its unit (ms, s, m, h or d), such as 500ms or 5s, got 5 (7)",
@@ -34,16 +37,18 @@ const MISTAKES = [
   'backends.local.repositry: unknown key, did you mean "repository"? (19)',
   'backends.local.workers: expected "auto" or a number, got "many" (20)',
   "backends.local.breaker: not yet: circuit breakers come with a later release (21)",
-  'backends.gpu.kind: not yet: the backend kind "triton" comes with a later release (23)',
-  'backends.cpu.kind: expected a kind of backend (onnx), got "onx", did you mean "onnx"? (25)',
-  "backends.spare.kind: expected a kind of backend such as onnx, got nothing (26)",
-  'models.language.backend: expected the name of a backend (local, gpu, cpu, spare), got "lokal", did you mean "local"? (29)',
-  'models.iris.timout: unknown key, did you mean "timeout"? (30)',
-  "models.iris.route: not yet: routing comes with a later release (30)",
-  'models["a/b"]: expected a name without a slash, got "a/b" (31)',
-  "models.add_sub.backend: expected the name of a backend, got nothing (32)",
-  "models.fraud.versions: not yet: versions on several backends come with a later release (35)",
-  "models.digits: expected each key once, got it twice (37)",
+  'backends.gpu.endpoints: expected host:port such as triton-0:8001, or a URL such as http://triton-0:8000/prefix, got "triton 0:8001" at [0] (24)',
+  'backends.gpu.balance: expected one of least-time, round-robin, weighted, least-outstanding, p2c, peak-ewma, hash or a map, got "fastest" (25)',
+  `backends.cpu.kind: expected a kind of backend (${KINDS}), got "onx", did you mean "onnx"? (26)`,
+  "backends.spare.kind: expected a kind of backend such as onnx, got nothing (27)",
+  'models.language.backend: expected the name of a backend (local, gpu, cpu, spare), got "lokal", did you mean "local"? (30)',
+  'models.iris.timout: unknown key, did you mean "timeout"? (31)',
+  'models["a/b"]: expected a name without a slash, got "a/b" (32)',
+  "models.add_sub.backend: expected the name of a backend, got nothing (33)",
+  'models.fraud.versions.1.backend: expected the name of a backend (local, gpu, cpu, spare), got "lokal", did you mean "local"? (37)',
+  "models.fraud.versions.1.inputs.x: expected datatype (what clients send) and there (what the backend takes), got datatype without there (37)",
+  'models.fraud.labels.stable: expected one of the model\'s versions (1), got "2" (38)',
+  "models.digits: expected each key once, got it twice (39)",
 ];
 
 describe("sluice check", () => {
@@ -51,7 +56,7 @@ describe("sluice check", () => {
     const io = memoryIo();
     expect(await main(["check", "--config", BROKEN], io)).toBe(1);
     expect(io.written()).toBe(MISTAKES.map((line) => `${line.replace(/\((\d+)\)$/, `(${BROKEN}:$1)`)}\n`).join(""));
-    expect(io.complained()).toBe(`sluice: 26 mistakes in ${BROKEN}\n`);
+    expect(io.complained()).toBe(`sluice: ${MISTAKES.length} mistakes in ${BROKEN}\n`);
   });
 
   it("gives the same as JSON, for a script", async () => {
