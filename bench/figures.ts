@@ -2,8 +2,9 @@
 
 import type { Figure } from "./figure.ts";
 import { ingest } from "./figures/ingest.ts";
+import { overhead } from "./figures/overhead.ts";
 import { requests } from "./figures/requests.ts";
 import { served } from "./figures/served.ts";
 import { turns } from "./figures/turns.ts";
 
-export const figures: readonly Figure[] = [served, ingest, turns, requests];
+export const figures: readonly Figure[] = [served, ingest, turns, requests, overhead];

@@ -1,5 +1,6 @@
 // The program on the client's core: loads a server and says how fast it answered.
 
+import { type GrpcLoad, runGrpcLoad } from "../grpc-load.ts";
 import { askOnce, type Load, runLoad } from "../load.ts";
 import { answer } from "../program.ts";
 
@@ -7,5 +8,6 @@ answer({
   start() {},
   stop() {},
   load: (load: Load) => runLoad(load),
+  grpcLoad: (load: GrpcLoad) => runGrpcLoad(load),
   ask: ({ port, requests }: Pick<Load, "port" | "requests">) => askOnce(port, requests),
 });
