@@ -69,6 +69,7 @@ function addServing(program: Command, io: Io, done: (code: number) => void): voi
     .description("run the gateway until SIGTERM or SIGINT")
     .option(CONFIG, CONFIG_SAYS)
     .option("--http <host:port>", "listen here instead; port 0 takes a free one")
+    .option("--grpc <host:port>", "clients of gRPC here instead")
     .option("--admin <host:port>", "metrics and health here instead")
     .addHelpText("after", examples("sluice serve", "sluice serve --config sluice.yaml --http 0.0.0.0:80"))
     .action(async (options) => done(await runServe(io, options)));

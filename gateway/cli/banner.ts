@@ -11,6 +11,8 @@ export interface Served {
   /** The URL of the front listener, one that a client on this machine can use. */
   readonly http: string | undefined;
   readonly admin: string | undefined;
+  /** `host:port`, as clients of gRPC take it. */
+  readonly grpc?: string | undefined;
   readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
   /** Why each model that cannot be asked now cannot, in the gateway's words. */
   readonly waiting: readonly string[];
@@ -21,7 +23,7 @@ export interface Served {
 
 /** The banner, a line break at the end. */
 export function banner(served: Served, paint: Paint): string {
-  const { http, admin, models, waiting, notReady, example } = served;
+  const { http, grpc, admin, models, waiting, notReady, example } = served;
   const count = `${models.length} ${models.length === 1 ? "model" : "models"}`;
   const lines = [
     `${paint.bold("Sluice")} ${served.version} serves ${count}${http === undefined ? "" : ` at ${paint.cyan(http)}`}`,
@@ -38,6 +40,7 @@ export function banner(served: Served, paint: Paint): string {
   });
   for (const trouble of [...waiting, ...troubles]) lines.push(`  ${paint.yellow(printable(trouble))}`);
   if (waiting.length + troubles.length > 0) lines.push("");
+  if (grpc !== undefined) lines.push(`  grpc     ${grpc}`);
   if (admin !== undefined) lines.push(`  metrics  ${admin}/metrics`, `  health   ${admin}/readyz`);
   lines.push(`  config   ${served.configFile}`);
   if (http !== undefined && example !== undefined) lines.push("", "Try it:", "", curl(http, example));

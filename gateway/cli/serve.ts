@@ -19,6 +19,7 @@ export interface ServeCommand {
   readonly config?: string;
   /** Addresses in place of those of the config. */
   readonly http?: string;
+  readonly grpc?: string;
   readonly admin?: string;
 }
 
@@ -77,12 +78,14 @@ function nextSignal(io: Io): Promise<Signal> {
 }
 
 /** The config with other addresses, checked as those of a config are. */
-export function withAddresses(config: Config, options: Pick<ServeCommand, "http" | "admin">): Config {
+export function withAddresses(config: Config, options: Pick<ServeCommand, "http" | "grpc" | "admin">): Config {
   const http = options.http === undefined ? undefined : readAddress("--http", options.http);
+  const grpc = options.grpc === undefined ? undefined : readAddress("--grpc", options.grpc);
   const admin = options.admin === undefined ? undefined : readAddress("--admin", options.admin);
   const listen = {
     ...config.listen,
     ...(http === undefined ? {} : { http }),
+    ...(grpc === undefined ? {} : { grpc }),
     ...(admin === undefined ? {} : { admin }),
   };
   const [fault] = checkListen(listen);
@@ -118,6 +121,7 @@ export async function factsOf(running: Running): Promise<Served> {
     configFile: config.file,
     http,
     admin: addresses.admin === undefined ? undefined : urlOf(addresses.admin),
+    grpc: addresses.grpc === undefined ? undefined : new URL(urlOf(addresses.grpc)).host,
     models,
     waiting,
     // a server may have many models that nobody named

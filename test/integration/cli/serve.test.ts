@@ -9,7 +9,7 @@ import { type MemoryIo, memoryIo } from "../../unit/gateway/cli/memory-io.ts";
 
 const SAMPLES = new URL("../../../models/", import.meta.url).pathname;
 
-const LISTEN = ["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+const LISTEN = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 let folder = "";
 let io: MemoryIo;

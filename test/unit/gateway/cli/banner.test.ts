@@ -12,6 +12,7 @@ const served: Served = {
   configFile: "/etc/sluice.yaml",
   http: "http://127.0.0.1:8000",
   admin: "http://127.0.0.1:8002",
+  grpc: "127.0.0.1:8001",
   models: [
     { name: "digits", versions: ["1", "2"] },
     { name: "iris", versions: ["1"] },
@@ -28,6 +29,7 @@ describe("the banner", () => {
   digits  versions 1, 2
   iris    version 1
 
+  grpc     127.0.0.1:8001
   metrics  http://127.0.0.1:8002/metrics
   health   http://127.0.0.1:8002/readyz
   config   /etc/sluice.yaml
@@ -47,7 +49,7 @@ curl -s http://127.0.0.1:8000/v2/models/iris/infer -H 'content-type: application
 
   it("of a gateway without models tries nothing", () => {
     const text = banner({ ...served, models: [], example: undefined, admin: undefined }, plain);
-    expect(text).toBe("Sluice 1.2.3 serves 0 models at http://127.0.0.1:8000\n\n  config   /etc/sluice.yaml\n");
+    expect(text).toBe("Sluice 1.2.3 serves 0 models at http://127.0.0.1:8000\n\n  grpc     127.0.0.1:8001\n  config   /etc/sluice.yaml\n");
   });
 });
 
