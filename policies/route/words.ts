@@ -97,7 +97,8 @@ function read(source: UnitSource, request: InferRequest, call: Call): string | u
     case "tenant":
       return call.tenant;
     case "peer":
-      return call.peer;
+      // an IPv4 client of a listener on both families is the same client
+      return call.peer.replace(/^::ffff:(?=\d+\.)/, "");
     default:
       return source satisfies never;
   }
