@@ -1,6 +1,6 @@
 // The HTTP listener: protocols' route tables under fastify, which owns sockets, parsing and routing.
 
-import { METHODS, type Server } from "node:http";
+import { METHODS, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from "fastify";
 import type { Address } from "../config/config.ts";
@@ -12,6 +12,7 @@ import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
 import { type Listener, listenFault } from "./listener.ts";
+import { addPassthrough, type Passthrough } from "./passthrough.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
 
 export interface HttpOptions {
@@ -24,6 +25,8 @@ export interface HttpOptions {
   readonly budget: Budget;
   readonly intake: Intake;
   readonly env: Env;
+  /** Paths that are no inference and go to a server as they come. */
+  readonly passthrough?: readonly Passthrough[];
 }
 
 /** How long an idle connection is kept: longer than load balancers' usual 60 s, so that they close first. */
@@ -49,10 +52,18 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
   }
   addMethodRefusals(app, serving);
   try {
+    const track = (response: ServerResponse) => {
+      serving.inFlight += 1;
+      response.once("close", () => {
+        serving.inFlight -= 1;
+      });
+    };
+    const { passthrough = [], protocols, env, limits } = options;
+    addPassthrough(app, passthrough, { protocols, env, track, messageBytes: limits.bodyBytes });
     await app.listen({ host: options.address.host, port: options.address.port });
   } catch (error) {
     await app.close();
-    throw listenFault(options, error);
+    throw error instanceof InferError ? error : listenFault(options, error);
   }
   return served(app, serving, options.address);
 }

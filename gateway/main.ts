@@ -12,6 +12,7 @@ import { openIntake } from "./intake.ts";
 import type { Listener } from "./listener.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
+import { passthroughsOf } from "./passthrough/targets.ts";
 import { adminProtocol } from "./protocols/admin.ts";
 import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
@@ -70,7 +71,8 @@ export async function serve(options: ServeOptions): Promise<Running> {
     }
     if (http !== undefined) {
       const table = protocols.filter((protocol) => protocol.listener === "http");
-      open.http = await openHttp({ name: "http", address: http, protocols: table, ...common });
+      const passthrough = passthroughsOf(config, assembly.backends);
+      open.http = await openHttp({ name: "http", address: http, protocols: table, passthrough, ...common });
     }
     if (grpc !== undefined) {
       const table = protocols.filter((protocol) => protocol.listener === "grpc");
