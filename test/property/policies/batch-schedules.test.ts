@@ -3,7 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { InferError } from "../../../core/error.ts";
 import type { RunSliced } from "../../../core/run.ts";
-import { type Asking, gotOf, intsOf, openBench, POISON, runAtOnce, type Wrong, wantOf } from "../../support/batch.ts";
+import { type Asking, gotOf, openBench, runAtOnce, wantOf } from "../../support/batch.ts";
+import { intsOf, POISON } from "../../support/batch-model.ts";
+import type { Wrong } from "../../support/batch-place.ts";
 import { seededRandom } from "../../support/fake-env.ts";
 
 const SCHEDULES = 10_000;

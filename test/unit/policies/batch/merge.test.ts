@@ -7,7 +7,7 @@ import { bucketKey, rowsOf } from "../../../../policies/batch/key.ts";
 import { cutRequest, mergeRequests, partsOf } from "../../../../policies/batch/merge.ts";
 import { joinReplies, splitReply } from "../../../../policies/batch/split.ts";
 import { cutRows, joinRows } from "../../../../policies/batch/tensors.ts";
-import { rowsOfInts } from "../../../support/batch.ts";
+import { rowsOfInts } from "../../../support/batch-model.ts";
 import { seededRandom } from "../../../support/fake-env.ts";
 import { requestFor, wholeReply } from "../../../support/scripted.ts";
 
