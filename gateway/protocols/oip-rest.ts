@@ -16,6 +16,7 @@ import { type Codec, type Decoded, exchange } from "./exchange.ts";
 import { regionsOf } from "./triton/allowed.ts";
 import { type Classes, classesOf } from "./triton/classify.ts";
 import { extensionsOf } from "./triton/extensions.ts";
+import { generateRoutes } from "./triton/generate.ts";
 import { finishOutputs } from "./triton/outputs.ts";
 import { tritonRoutes } from "./triton/rest.ts";
 
@@ -64,6 +65,7 @@ export const oipRest: Protocol = {
     ...versioned(get, "", guarded(modelMetadata)),
     ...versioned(get, "/ready", guarded(modelReady)),
     ...versioned(post, "/infer", infer),
+    ...generateRoutes({ protocol: NAME, fail }),
     ...tritonRoutes.map((route) => ({ ...route, handle: guarded(route.handle) })),
   ],
 };
