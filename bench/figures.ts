@@ -1,10 +1,13 @@
 // Every figure, as a literal list: a new one is a file in figures/ and a line here.
 
 import type { Figure } from "./figure.ts";
+import { balancers } from "./figures/balancers.ts";
 import { ingest } from "./figures/ingest.ts";
+import { memory } from "./figures/memory.ts";
 import { overhead } from "./figures/overhead.ts";
 import { requests } from "./figures/requests.ts";
+import { routes } from "./figures/routes.ts";
 import { served } from "./figures/served.ts";
 import { turns } from "./figures/turns.ts";
 
-export const figures: readonly Figure[] = [served, ingest, turns, requests, overhead];
+export const figures: readonly Figure[] = [served, ingest, turns, requests, overhead, balancers, memory, routes];

@@ -19,9 +19,11 @@ export function askFor(of: {
   readonly model: string;
   readonly inputs: readonly Tensor[];
   readonly over: "http" | "grpc";
+  /** `user=7`. */
+  readonly query?: string;
 }): FrontAsk {
-  const { model, inputs, over } = of;
-  const path = `/v2/models/${model}/infer`;
+  const { model, inputs, over, query } = of;
+  const path = `/v2/models/${model}/infer${query === undefined ? "" : `?${query}`}`;
   if (over === "http") {
     const { body, headers } = binaryBody(inputs as readonly Plain[]);
     return { path, bytes: post(path, { bytes: body, headers: headers as Readonly<Record<string, string>> }) };
