@@ -7,12 +7,14 @@ import type { Call } from "../core/call.ts";
 import { InferError } from "../core/error.ts";
 import type { ModelMetadata, ModelStatus } from "../core/model.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
+import { completeSignature } from "../core/signature.ts";
 import { mediaType } from "../wire/opaque.ts";
 import { type Api, readSchema, type ServiceSchema } from "./bentoml/schema.ts";
 import type { Connection, Door, HttpAnswer, HttpAsk, HttpClient } from "./connection.ts";
+import type { SharedModelWords } from "./external/words.ts";
 import { externalKind } from "./external.ts";
-import { answeredBy, checkTask, isJson, readAnswer, readSliced } from "./http/answers.ts";
-import { knownAnswer, readBody, wholeOf, wholeReply } from "./http/bodies.ts";
+import { answeredBy, checkTask, isJson, type KnownAnswer, readAnswer, readSliced } from "./http/answers.ts";
+import { isText, knownAnswer, readBody, wholeOf, wholeReply } from "./http/bodies.ts";
 import { writeInputs } from "./http/columns.ts";
 import { type FaultTable, statusFault, USUAL_FAULTS } from "./http/faults.ts";
 import { type PartsWord, streamOf } from "./http/lines.ts";
@@ -45,7 +47,7 @@ export const bentomlServer = { kind: "bentoml", words: {}, modelWords, connect }
 export const bentoml = externalKind(bentomlServer);
 
 interface Words {
-  readonly models: Readonly<Record<string, { readonly parts: PartsWord }>>;
+  readonly models: Readonly<Record<string, { readonly parts: PartsWord } & Pick<SharedModelWords, "signature">>>;
 }
 
 interface Server {
@@ -160,8 +162,15 @@ async function inferStream(
     // it says text/event-stream of plain pieces too. Source: BentoML 1.4.39, run
     contentType: type === "" || type === "text/event-stream" ? "text/plain" : type,
     read: async (line) => {
-      const known = await knownAnswer(request, { door, signal });
+      const declared = told[request.model.name]?.signature;
+      const known =
+        declared === undefined ? beyondText(await knownAnswer(request, { door, signal })) : completeSignature(declared);
       return readSliced(door, readAnswer(line, known), { bytes: line.byteLength, signal });
     },
   });
+}
+
+// Of a stream of texts the schema tells no more than that: what the texts hold is another matter.
+function beyondText(known: KnownAnswer): KnownAnswer {
+  return isText(known) ? {} : known;
 }

@@ -91,8 +91,8 @@ export function refuseOtherType(known: KnownAnswer, contentType: string): void {
   throw new InferError("bad-backend", `expected a body with ${wanted}, got one of type ${mediaType(contentType)}`);
 }
 
-// One output, declared as a text by itself: its bytes are what a body of text holds.
-function isText(known: KnownAnswer): known is { readonly outputs: readonly [RowSpec] } {
+/** One output, declared as a text by itself: its bytes are what a body of text holds. */
+export function isText(known: KnownAnswer): known is { readonly outputs: readonly [RowSpec] } {
   const [first, second] = known.outputs ?? [];
   return second === undefined && first?.datatype === "BYTES" && first.shape?.length === 0;
 }
