@@ -27,6 +27,8 @@ export interface ServerKind<Words extends Shape, ModelWords extends Shape = Reco
   readonly modelWords?: ModelWords;
   /** The addresses of a kind that knows them by itself; then the word `endpoints` may be left out. */
   readonly addresses?: (words: KindWords<Words, ModelWords>) => readonly string[];
+  /** Its models may have several signatures by name. */
+  readonly signatures?: boolean;
   /** Opens the way to one server; nothing needs to be sent yet. Clients opened through the door are closed by the frame. */
   connect(words: KindWords<Words, ModelWords>, door: Door): Connection;
 }
@@ -75,7 +77,13 @@ async function open<Words extends Shape, ModelWords extends Shape>(
   const words = { ...options, models, shared: options } as unknown as KindWords<Words, ModelWords>;
   const endpoints = options.endpoints ?? entryList.parse([...(kind.addresses?.(words) ?? [])]);
   return openExternal(
-    { kind: kind.kind, words: options, endpoints, connect: (door) => kind.connect(words, door) },
+    {
+      kind: kind.kind,
+      words: options,
+      endpoints,
+      connect: (door) => kind.connect(words, door),
+      signatures: kind.signatures ?? false,
+    },
     context,
     seams,
   );

@@ -29,7 +29,7 @@ const modelWords = {
 };
 
 /** How one server is spoken to. */
-export const tfServingServer = { kind: "tf-serving", words, modelWords, connect };
+export const tfServingServer = { kind: "tf-serving", words, modelWords, signatures: true, connect };
 
 /** TensorFlow Serving: `kind: tf-serving`. */
 export const tfServing = externalKind(tfServingServer);

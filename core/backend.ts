@@ -77,6 +77,8 @@ export interface Backend {
   readonly kind: string;
   readonly catalog: Catalog;
   readonly endpoints: Pool;
+  /** Its models may have several signatures by name; elsewhere there is one, and another is refused before the backend. */
+  readonly signatures?: boolean;
   /** @throws InferError not-found for a model or version that is not there, unavailable when nobody can tell now */
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
   /** What can be done with its models; a backend that finds it out from its servers has none before it knows one. */

@@ -2,12 +2,13 @@
 
 import { bridgeLayer } from "../backends/bridge.ts";
 import type { Endpoint } from "../core/backend.ts";
-import { InferError } from "../core/error.ts";
+import { InferError, invalid } from "../core/error.ts";
 import type { Candidate, Candidates } from "../core/policy.ts";
 import type { RunSliced } from "../core/protocol.ts";
-import { answerAs, type ModelRef, type ResolvedModel, type Select } from "../core/request.ts";
+import { answerAs, type InferRequest, type ModelRef, type ResolvedModel, type Select } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { stack } from "../core/service.ts";
+import { DEFAULT_SIGNATURE } from "../wire/tfs-signatures.ts";
 import type { Target } from "./versions.ts";
 
 export interface LeafOptions {
@@ -72,7 +73,7 @@ function openCandidate({ model, target, endpoint, run }: CandidateParts): Candid
   const there = { name: target.model, ...(target.version === undefined ? {} : { version: target.version }) };
   const modelThere: ModelRef = { name: target.model, select: selectThere(target) };
   const bridged = stack(target.bridge === undefined ? [] : [bridgeLayer(target.bridge, run)], (request, call) =>
-    endpoint.infer({ ...request, model: modelThere }, call),
+    endpoint.infer({ ...withSignature(request, target), model: modelThere }, call),
   );
   return {
     endpoint,
@@ -91,6 +92,15 @@ function openCandidate({ model, target, endpoint, run }: CandidateParts): Candid
       }
     },
   };
+}
+
+/** Where there is one signature, it has the name that TensorFlow gives to the usual one. */
+function withSignature(request: InferRequest, { at }: Target): InferRequest {
+  const { signature, ...rest } = request;
+  if (signature === undefined || at.signatures === true) return request;
+  if (signature === DEFAULT_SIGNATURE) return rest;
+  // TensorFlow Serving's words, whose clients alone ask so
+  throw invalid(`Serving signature name: "${signature}" not found in signature def`);
 }
 
 // The client asked for a model that there is: that a backend has lost it is not the client's fault.

@@ -29,6 +29,8 @@ export interface ExternalOptions {
   readonly words: SharedWords;
   readonly endpoints: EndpointsWord;
   connect(door: Door): Connection;
+  /** See `Backend.signatures`. */
+  readonly signatures?: boolean;
 }
 
 /**
@@ -77,6 +79,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     kind,
     catalog,
     endpoints: pool,
+    signatures: options.signatures ?? false,
     metadata: signatures.get,
     get control() {
       return controlOf({ backend, catalog, endpoints: pool.list });

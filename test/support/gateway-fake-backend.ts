@@ -14,7 +14,6 @@ export interface FakeVersion {
   readonly state?: ModelState;
   readonly reason?: string;
   readonly label?: string;
-  readonly platform?: string;
 }
 
 export interface FakeBackend {
@@ -25,7 +24,7 @@ export interface FakeBackend {
 }
 
 /** A kind of its own for every fake, so that several may stand in one config. */
-export function fakeBackend(word = "fake"): FakeBackend {
+export function fakeBackend(word = "fake", { signatures = false } = {}): FakeBackend {
   const models = new Map<string, Map<string, FakeVersion>>();
   const listeners = new Set<() => void>();
   const changed = () => {
@@ -35,7 +34,7 @@ export function fakeBackend(word = "fake"): FakeBackend {
     kind: {
       kind: word,
       options: z.strictObject({}),
-      open: async (_options, { name }) => openFake(name, word, { models, listeners }),
+      open: async (_options, { name }) => openFake(name, word, { models, listeners, signatures }),
     },
     put(model, version, init) {
       const versions = models.get(model) ?? new Map<string, FakeVersion>();
@@ -51,6 +50,7 @@ export function fakeBackend(word = "fake"): FakeBackend {
 }
 
 interface Held {
+  readonly signatures: boolean;
   readonly models: ReadonlyMap<string, ReadonlyMap<string, FakeVersion>>;
   readonly listeners: Set<() => void>;
 }
@@ -85,17 +85,18 @@ function openFake(name: string, kind: string, held: Held): Backend {
     name,
     kind,
     catalog: catalogOf(held),
+    signatures: held.signatures,
     endpoints: fixedPool([endpoint]),
     async metadata({ name: model, version }) {
-      const { inputs = [], outputs = [], platform = "fake" } = find(model, version);
+      const { inputs = [], outputs = [] } = find(model, version);
       const versions = [...(held.models.get(model)?.keys() ?? [])];
-      return { name: model, version: version ?? "", versions, platform, inputs, outputs, stateful: false };
+      return { name: model, version: version ?? "", versions, platform: "fake", inputs, outputs, stateful: false };
     },
     close: async () => {},
   };
 }
 
-function catalogOf({ models, listeners }: Held): Catalog {
+function catalogOf({ models, listeners }: Pick<Held, "models" | "listeners">): Catalog {
   const versionsOf = (model: string) => [...(models.get(model) ?? [])].sort(([a], [b]) => compareVersions(a, b));
   return {
     list: () =>

@@ -68,6 +68,7 @@ const HALF = {
  */
 export async function rowGateway(models = ""): Promise<RowGateway> {
   const fake = fakeBackend();
+  const tensorflow = fakeBackend("tensorflow", { signatures: true });
   const asked: RowGateway["asked"][number][] = [];
   const kept =
     (service: Service): Service =>
@@ -90,8 +91,11 @@ export async function rowGateway(models = ""): Promise<RowGateway> {
   };
   fake.put("words", "1", { service: kept(twice), inputs: words });
   fake.put("echo", "1", { service: kept(echo) });
-  fake.put("tensorflow", "7", { service: kept(tasks), platform: "tensorflow_savedmodel", ...HALF });
-  const gateway = await startGateway({ yaml: `backends: {local: {kind: fake}}\n${models}`, kinds: [fake.kind] });
+  tensorflow.put("tensorflow", "7", { service: kept(tasks), ...HALF });
+  const gateway = await startGateway({
+    yaml: `backends: {local: {kind: fake}, tf: {kind: tensorflow}}\n${models}`,
+    kinds: [fake.kind, tensorflow.kind],
+  });
   // not before: a gateway starts when nothing is loading any longer
   fake.put("slow", "1", { service: kept(half), ...HALF, state: "loading", reason: "still loading" });
   const ask = async (what: Parameters<TestGateway["ask"]>[0]): Promise<Answered> => {

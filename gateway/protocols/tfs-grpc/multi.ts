@@ -69,7 +69,7 @@ function taskOf({ method }: TfsInferenceTask): Question["task"] {
 function methodOf(question: Question, take: (result: TfsInferenceResult) => void): Method {
   return {
     isPredict: false,
-    read: (wire, planes, tell) => askedBy(question, { wire, planes, tell }),
+    read: async (_wire, _planes, tell) => askedBy(question, tell),
     async write({ outputs }, model) {
       if (question.task === "classify") take({ task: "classify", model, results: classesOf(outputs) });
       else take({ task: "regress", model, values: regressionsOf(outputs) });

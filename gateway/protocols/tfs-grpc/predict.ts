@@ -6,7 +6,7 @@ import type { RequestedOutput } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
 import { decodeRequest, encodeResponse } from "../../../wire/tfs-proto.ts";
 import { grpcReply, messageOf } from "../grpc-status.ts";
-import { knownSignature, signatureAsked } from "../tfs/signature.ts";
+import { signatureAsked } from "../tfs/signature.ts";
 import { exchangeBy, type Method, modelOf, SMALL_BYTES } from "./replies.ts";
 
 export function predict(wire: WireRequest, planes: Planes): Promise<WireReply> {
@@ -24,9 +24,8 @@ const PREDICT: Method = {
     const ref = modelOf(model);
     tell(ref);
     const signature = model?.signature ?? "";
-    const told = signature === "" ? undefined : await knownSignature(planes, ref, wire.signal);
     return {
-      request: { model: ref, task: "infer", inputs, ...wanted(outputs), ...signatureAsked(signature, told) },
+      request: { model: ref, task: "infer", inputs, ...wanted(outputs), ...signatureAsked(signature) },
       signature,
     };
   },

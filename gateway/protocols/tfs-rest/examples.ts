@@ -10,7 +10,7 @@ import {
   encodeRegressResponse,
 } from "../../../wire/tfs-json-examples.ts";
 import { type Codec, type Decoded, exchange } from "../exchange.ts";
-import { knownSignature, signatureAsked } from "../tfs/signature.ts";
+import { signatureAsked } from "../tfs/signature.ts";
 import { SMALL_BYTES } from "./predict.ts";
 import { fail, jsonParts, modelOf, NAME, noStream } from "./replies.ts";
 
@@ -68,8 +68,6 @@ async function decode({ method, model }: Asked, wire: WireRequest, planes: Plane
     small: body.byteLength <= SMALL_BYTES,
     signal: wire.signal,
   });
-  // only a name needs to know whether the model can have several
-  const told = signature === undefined ? undefined : await knownSignature(planes, model, wire.signal);
   return {
     request: {
       model,
@@ -77,7 +75,7 @@ async function decode({ method, model }: Asked, wire: WireRequest, planes: Plane
       inputs: [examplesTensor(examples)],
       parameters: NO_PARAMETERS,
       stream: false,
-      ...signatureAsked(signature, told),
+      ...signatureAsked(signature),
     },
     hints: { sluice: NO_PARAMETERS },
     form: undefined,

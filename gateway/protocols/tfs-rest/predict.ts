@@ -48,7 +48,7 @@ async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promi
       inputs,
       parameters: NO_PARAMETERS,
       stream: false,
-      ...signatureAsked(signature, told),
+      ...signatureAsked(signature),
     },
     hints: { sluice: NO_PARAMETERS },
     form: format,

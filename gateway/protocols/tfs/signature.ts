@@ -6,9 +6,6 @@ import type { Planes } from "../../../core/protocol.ts";
 import type { ModelRef } from "../../../core/request.ts";
 import { DEFAULT_SIGNATURE } from "../../../wire/tfs-signatures.ts";
 
-/** The platform of a model whose server has signatures by name. */
-const TENSORFLOW = "tensorflow_savedmodel";
-
 /**
  * What the model takes and gives, where anybody can tell it now; undefined where nobody can, or where it says nothing.
  * A model that is not there is found out when it is asked, behind the mistakes in the body.
@@ -34,20 +31,7 @@ export function isDefault(signature: string | undefined): boolean {
   return signature === undefined || signature === "" || signature === DEFAULT_SIGNATURE;
 }
 
-/**
- * The signature as the request of the house has it: absent for the default one, so that the same question through another
- * front is an equal one. A model that is not TensorFlow's has the default one only.
- *
- * @throws InferError invalid-argument for another one, in TensorFlow Serving's words
- */
-export function signatureAsked(
-  signature: string | undefined,
-  told: ModelMetadata | undefined,
-): { readonly signature?: string } {
-  if (signature === undefined || signature === "") return {};
-  const isTensorFlow = told?.platform === TENSORFLOW;
-  if (isTensorFlow) return { signature };
-  if (signature === DEFAULT_SIGNATURE) return {};
-  if (told === undefined) return { signature };
-  throw new InferError("invalid-argument", `Serving signature name: "${signature}" not found in signature def`);
+/** The signature as a request of the house has it: absent where none is named. */
+export function signatureAsked(signature: string | undefined): { readonly signature?: string } {
+  return signature === undefined || signature === "" ? {} : { signature };
 }
