@@ -72,6 +72,8 @@ export interface Route {
    * end takes the rest. Over gRPC `/package.Service/Method`.
    */
   readonly path: string;
+  /** What it does, in a few words, for the OpenAPI document. */
+  readonly summary?: string;
   /** How the body is wanted; `whole` when absent. */
   readonly body?: "whole" | "stream";
   handle(wire: WireRequest, planes: Planes): Promise<WireReply>;

@@ -6,6 +6,7 @@ import { grpcReflection } from "./grpc-reflection.ts";
 import { kserveV1 } from "./kserve-v1.ts";
 import { oipGrpc } from "./oip-grpc.ts";
 import { oipRest } from "./oip-rest.ts";
+import { openApi } from "./openapi.ts";
 import { sagemaker } from "./sagemaker.ts";
 import { sagemakerContainer } from "./sagemaker-container.ts";
 import { tfsGrpc } from "./tfs-grpc.ts";
@@ -27,5 +28,5 @@ const served: readonly Protocol[] = [
 
 const health = grpcHealth(served);
 
-/** With gRPC's own two services, which tell about the others. */
-export const protocols: readonly Protocol[] = [...served, health, grpcReflection([...served, health])];
+/** With gRPC's own two services and the OpenAPI document, which tell about the others. */
+export const protocols: readonly Protocol[] = [...served, health, grpcReflection([...served, health]), openApi(served)];

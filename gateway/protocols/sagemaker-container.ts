@@ -10,7 +10,12 @@ import { fail, failOf } from "./torchserve/fail.ts";
 
 const NAME = "sagemaker-container";
 
-const post = (path: string, handle: Route["handle"]): Route => ({ method: "POST", path, handle });
+const post = (path: string, summary: string, handle: Route["handle"]): Route => ({
+  method: "POST",
+  path,
+  summary,
+  handle,
+});
 
 export const sagemakerContainer: Protocol = {
   name: NAME,
@@ -18,7 +23,10 @@ export const sagemakerContainer: Protocol = {
   prefixes: ["/invocations", "/models"],
   // multi-model-server's errors are TorchServe's, which descends from it
   fail,
-  routes: [post("/invocations", invocations), post("/models/:model/invoke", invokeOne)],
+  routes: [
+    post("/invocations", "An invocation of the container's model.", invocations),
+    post("/models/:model/invoke", "An invocation of one of the container's models.", invokeOne),
+  ],
 };
 
 async function invocations(wire: WireRequest, planes: Planes): Promise<WireReply> {

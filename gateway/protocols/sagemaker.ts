@@ -8,7 +8,12 @@ import { fail } from "./sagemaker/fail.ts";
 import { decode, encodeFrames, encodeWhole, NAME } from "./sagemaker/invoke.ts";
 import { targetOf } from "./sagemaker/target.ts";
 
-const post = (path: string, handle: Route["handle"]): Route => ({ method: "POST", path, handle });
+const post = (path: string, summary: string, handle: Route["handle"]): Route => ({
+  method: "POST",
+  path,
+  summary,
+  handle,
+});
 
 export const sagemaker: Protocol = {
   name: NAME,
@@ -16,13 +21,14 @@ export const sagemaker: Protocol = {
   prefixes: ["/endpoints"],
   fail,
   routes: [
-    post("/endpoints/:endpoint/invocations", invoking({ stream: false, accept: "accept" })),
+    post("/endpoints/:endpoint/invocations", "InvokeEndpoint.", invoking({ stream: false, accept: "accept" })),
     // on this path Accept has a name of its own
     post(
       "/endpoints/:endpoint/invocations-response-stream",
+      "InvokeEndpointWithResponseStream.",
       invoking({ stream: true, accept: "x-amzn-sagemaker-accept" }),
     ),
-    post("/endpoints/:endpoint/async-invocations", async (wire, planes) =>
+    post("/endpoints/:endpoint/async-invocations", "Refused: there is no S3 here.", async (wire, planes) =>
       numbered(wire, await guarded(wire, planes, refuseAsync)),
     ),
   ],

@@ -21,17 +21,18 @@ const infer = predict("infer");
 const explain = predict("explain");
 
 /** A path with and without a version, for all methods. */
-function predicting(verb: string, handle: Route["handle"]): readonly Route[] {
+function predicting(verb: string, summary: string, handle: Route["handle"]): readonly Route[] {
   return ANY.flatMap((method) => [
-    { method, path: `/${verb}/:model`, handle },
-    { method, path: `/${verb}/:model/:version`, handle },
+    { method, path: `/${verb}/:model`, summary, handle },
+    { method, path: `/${verb}/:model/:version`, summary, handle },
   ]);
 }
 
-const managing = (method: Method, path: string, handle: Route["handle"]): Route => ({
+const managing = (method: Method, path: string, about: Pick<Route, "summary" | "handle">): Route => ({
   method,
   path,
-  handle: managed(handle),
+  ...about,
+  handle: managed(about.handle),
 });
 
 /** Also the health of a SageMaker container, which asks for the status alone. */
@@ -46,17 +47,23 @@ export const torchserve: Protocol = {
   prefixes: ["/ping", "/predictions", "/explanations", "/models"],
   fail,
   routes: [
-    { method: "GET", path: "/ping", handle: ping },
-    ...predicting("predictions", infer),
-    ...predicting("explanations", explain),
-    managing("GET", "/models", listModels),
-    managing("POST", "/models", register),
-    managing("GET", "/models/:model", describeModel),
-    managing("GET", "/models/:model/:version", describeModel),
-    managing("PUT", "/models/:model", scale),
-    managing("PUT", "/models/:model/:version", scale),
-    managing("PUT", "/models/:model/:version/set-default", setDefault),
-    managing("DELETE", "/models/:model", unregister),
-    managing("DELETE", "/models/:model/:version", unregister),
+    { method: "GET", path: "/ping", summary: "The gateway's health.", handle: ping },
+    ...predicting("predictions", "A prediction of the model.", infer),
+    ...predicting("explanations", "An explanation by the model.", explain),
+    managing("GET", "/models", { summary: "A page of the models' names.", handle: listModels }),
+    managing("POST", "/models", { summary: "Loads a model that a backend has.", handle: register }),
+    managing("GET", "/models/:model", { summary: "What is known of the model's versions.", handle: describeModel }),
+    managing("GET", "/models/:model/:version", {
+      summary: "What is known of the model's versions.",
+      handle: describeModel,
+    }),
+    managing("PUT", "/models/:model", { summary: "Loads (1) or unloads (0) the model.", handle: scale }),
+    managing("PUT", "/models/:model/:version", { summary: "Loads (1) or unloads (0) the model.", handle: scale }),
+    managing("PUT", "/models/:model/:version/set-default", {
+      summary: "Refused: the config says which version is the default.",
+      handle: setDefault,
+    }),
+    managing("DELETE", "/models/:model", { summary: "Unloads the model.", handle: unregister }),
+    managing("DELETE", "/models/:model/:version", { summary: "Unloads the model.", handle: unregister }),
   ],
 };
