@@ -75,7 +75,7 @@ export function openExposures(options: ExposuresOptions): Exposures {
 }
 
 function queueOf({ to, everyMs, batch, queue }: ExposuresConfig, { baseDir, env, sink }: ExposuresOptions): Queue {
-  return openQueue({ sink: sink ?? openSink(to, baseDir), everyMs, batch, limit: queue, env });
+  return openQueue({ sink: sink ?? openSink(to, baseDir, env.clock), everyMs, batch, limit: queue, env });
 }
 
 function splitOf({ shares }: Exposure, { counts }: SampleRatio) {

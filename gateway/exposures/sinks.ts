@@ -6,11 +6,12 @@ import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { openHttpClient } from "../../backends/http-client.ts";
 import type { ExposuresConfig } from "../../config/config.ts";
+import type { Clock } from "../../core/env.ts";
 import type { Sink } from "./queue.ts";
 
 /** @param baseDir the folder that a relative file starts from */
-export function openSink(to: ExposuresConfig["to"], baseDir: string): Sink {
-  if (to === "stdout") return stdoutSink();
+export function openSink(to: ExposuresConfig["to"], baseDir: string, clock: Clock): Sink {
+  if (to === "stdout") return stdoutSink(clock);
   return "file" in to ? fileSink(resolve(baseDir, to.file)) : webhookSink(new URL(to.webhook));
 }
 
@@ -39,13 +40,24 @@ function fileSink(path: string): Sink {
 const writeTo = promisify(write);
 const STDOUT = 1;
 
+/** How long a pipe that is full is left alone, in milliseconds. */
+const FULL_MS = 50;
+
 /** Off the event loop: a reader who stalls must not hold it, as a write to process.stdout would. */
-function stdoutSink(): Sink {
+function stdoutSink(clock: Clock): Sink {
   return {
     async write(lines) {
       const bytes = Buffer.from(textOf(lines));
       let at = 0;
-      while (at < bytes.byteLength) at += (await writeTo(STDOUT, bytes, at)).bytesWritten;
+      while (at < bytes.byteLength) {
+        try {
+          at += (await writeTo(STDOUT, bytes, at)).bytesWritten;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+          // half a line may be out: the rest of it has to follow, however long the reader takes
+          await new Promise<void>((resolve) => clock.after(FULL_MS, resolve));
+        }
+      }
     },
     close: async () => {},
   };
