@@ -2,6 +2,7 @@
 
 import type { Figure } from "./figure.ts";
 import { balancers } from "./figures/balancers.ts";
+import { batch } from "./figures/batch.ts";
 import { ingest } from "./figures/ingest.ts";
 import { memory } from "./figures/memory.ts";
 import { overhead } from "./figures/overhead.ts";
@@ -9,5 +10,17 @@ import { requests } from "./figures/requests.ts";
 import { routes } from "./figures/routes.ts";
 import { served } from "./figures/served.ts";
 import { turns } from "./figures/turns.ts";
+import { upstream } from "./figures/upstream.ts";
 
-export const figures: readonly Figure[] = [served, ingest, turns, requests, overhead, balancers, memory, routes];
+export const figures: readonly Figure[] = [
+  served,
+  ingest,
+  turns,
+  requests,
+  overhead,
+  upstream,
+  balancers,
+  memory,
+  routes,
+  batch,
+];

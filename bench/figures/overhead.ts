@@ -71,7 +71,9 @@ async function openPlaces(rows: readonly ExternalRow[], start: Starter): Promise
         return [models[i], { ...words, endpoints: [`127.0.0.1:${ports[2 * i]}`] }];
       }),
     ),
-    models: Object.fromEntries(rows.map((row, i) => [models[i], { backend: models[i], model: row.model }])),
+    models: Object.fromEntries(
+      rows.map((row, i) => [models[i], { backend: models[i], model: row.model, version: row.version }]),
+    ),
   };
   const gateway = await start("programs/front.ts", { core: SERVER_CORE, input: setup, mute: true });
   const client = await start("programs/client.ts", { core: CLIENT_CORE });
