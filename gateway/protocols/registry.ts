@@ -12,6 +12,7 @@ import { sagemakerContainer } from "./sagemaker-container.ts";
 import { tfsGrpc } from "./tfs-grpc.ts";
 import { tfsRest } from "./tfs-rest.ts";
 import { torchserve } from "./torchserve.ts";
+import { torchserveGrpc } from "./torchserve-grpc.ts";
 import { v1Models } from "./v1-models.ts";
 
 const served: readonly Protocol[] = [
@@ -22,6 +23,7 @@ const served: readonly Protocol[] = [
   tfsGrpc,
   kserveV1,
   torchserve,
+  torchserveGrpc,
   sagemaker,
   sagemakerContainer,
 ];

@@ -8,6 +8,7 @@ import type { Tensor } from "../../core/tensor.ts";
 import { CSV_TYPE, decodeCsv } from "../../wire/csv.ts";
 import { decodeJsonLines, JSON_LINES_TYPE } from "../../wire/json-lines.ts";
 import type { RowSpec } from "../../wire/json-rows.ts";
+import type { FormPart } from "../../wire/multipart.ts";
 import { decodeNpy, NPY_TYPE } from "../../wire/npy.ts";
 import { isOneElement, mediaType, readOpaque, UNKNOWN_TYPE } from "../../wire/opaque.ts";
 import type { Sliced } from "../../wire/sliced.ts";
@@ -75,6 +76,17 @@ export async function readTypedBody(typed: TypedBody, { declared, wire, planes }
   const small = typed.body.byteLength <= SMALL_BYTES;
   const work = declared === undefined ? passOn(typed) : readDeclared(typed, declared, planes.limits);
   return planes.run(work, { small, signal: wire.signal });
+}
+
+/** The inputs in the parts of a form: each a payload as it came, or read by its input's spec. @throws as readTypedBody */
+export async function readForm(parts: readonly FormPart[], { declared, wire, planes }: Reading): Promise<ReadBody> {
+  const { maxInputs } = planes.limits;
+  if (parts.length > maxInputs) throw invalid(`expected at most ${maxInputs} inputs, got ${parts.length}`);
+  const bytes = parts.reduce((sum, { body }) => sum + body.byteLength, 0);
+  const known = { limits: planes.limits, ...(declared === undefined ? {} : { specs: declared.inputs }) };
+  const work = decodeParts(parts, known);
+  const inputs = await planes.run(work, { small: bytes <= SMALL_BYTES, signal: wire.signal });
+  return { inputs, form: "json", opaque: declared === undefined };
 }
 
 function* passOn({ body, contentType = UNKNOWN_TYPE }: TypedBody): Sliced<ReadBody> {

@@ -80,12 +80,13 @@ async function encode(
   at: { readonly call: Call; readonly planes: Planes },
 ): Promise<WireReply> {
   if (reply.kind === "stream") return streamed(reply, form, at);
-  const { parts, contentType } = await write(reply, form, at);
+  const { parts, contentType } = await writePrediction(reply, form, at);
   const type = contentType === UNKNOWN_TYPE ? {} : { "content-type": contentType };
   return { status: 200, headers: { ...type, ...ANSWER_HEADERS }, body: parts };
 }
 
-function write(
+/** The bytes of one answer, as a handler of TorchServe gives them. */
+export async function writePrediction(
   response: InferResponse,
   form: BodyForm,
   { call, planes }: { readonly call: Call; readonly planes: Planes },
@@ -100,7 +101,7 @@ function streamed(
   at: { readonly call: Call; readonly planes: Planes },
 ): WireReply {
   async function* pieces(): AsyncGenerator<Uint8Array> {
-    for await (const part of parts) yield* (await write(part, form, at)).parts;
+    for await (const part of parts) yield* (await writePrediction(part, form, at)).parts;
   }
   return { status: 200, headers: { ts_stream_next: "true", ...ANSWER_HEADERS }, body: pieces() };
 }
