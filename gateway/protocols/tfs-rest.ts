@@ -21,12 +21,13 @@ export const tfsRest: Protocol = {
   fail,
   routes: [
     ...CHOSEN.flatMap((path) => [get(path, status), post(`${path}:predict`, predict)]),
+    // a question without a verb is malformed to TensorFlow Serving, not of the wrong method
+    ...[MODEL, ...CHOSEN].flatMap((path) => [path, `${path}/metadata`]).map((path) => post(path, guarded(malformed))),
     ...[MODEL, ...CHOSEN].flatMap((path) => [
       get(`${path}/metadata`, metadata),
       post(`${path}:classify`, classify),
       post(`${path}:regress`, regress),
     ]),
-    post(MODEL, guarded(malformed)),
     get("/v1/models/*", guarded(malformed)),
     post("/v1/models/*", guarded(malformed)),
   ],

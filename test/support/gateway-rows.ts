@@ -1,8 +1,8 @@
 // A gateway of small models with known answers, for the front protocols that speak in rows.
 
 import type { Call } from "../../core/call.ts";
-import { invalid } from "../../core/error.ts";
-import type { InferRequest } from "../../core/request.ts";
+import { InferError, invalid } from "../../core/error.ts";
+import type { InferRequest, InferResponse } from "../../core/request.ts";
 import type { Service } from "../../core/service.ts";
 import { joinBytesElements, NO_PARAMETERS, type Tensor } from "../../core/tensor.ts";
 import { startGateway, type TestGateway } from "./gateway.ts";
@@ -55,7 +55,10 @@ function versionOf({ select }: InferRequest["model"]): string {
   return select.by === "version" ? select.version : "1";
 }
 
-const echo: Service = async ({ inputs, model }) => wholeReply(model.name, versionOf(model), { outputs: inputs });
+const echo: Service = async ({ task, inputs, model }) => {
+  if (task === "classify" || task === "regress") throw new InferError("unsupported", `a server that cannot ${task}`);
+  return wholeReply(model.name, versionOf(model), { outputs: inputs });
+};
 
 const HALF = {
   inputs: [{ name: "x", datatype: "FP32", shape: [-1] }],
@@ -85,9 +88,11 @@ export async function rowGateway(models = ""): Promise<RowGateway> {
   ] as const;
   fake.put("pair", "1", { service: kept(echo), inputs: pair, outputs: pair });
   const words = [{ name: "t", datatype: "BYTES", shape: [-1] }] as const;
-  const twice: Service = async ({ inputs: [t], model }) => {
+  const twice: Service = async (request, call) => {
+    const { outputs: all } = (await echo(request, call)) as InferResponse;
+    const [t] = all;
     const outputs = [t, t && { ...t, name: "raw_bytes" }].filter((one) => one !== undefined);
-    return wholeReply(model.name, "1", { outputs });
+    return wholeReply("words", "1", { outputs });
   };
   fake.put("words", "1", { service: kept(twice), inputs: words });
   fake.put("echo", "1", { service: kept(echo) });
