@@ -11,6 +11,8 @@ export interface Sequence {
   readonly id: bigint | string;
   readonly start: boolean;
   readonly end: boolean;
+  /** The id of the endpoint that it goes on at; set by the gateway, never by a caller. */
+  readonly endpoint?: string;
 }
 
 export interface Attempt {

@@ -14,6 +14,7 @@ import { openOperator } from "./operator.ts";
 import { canonical, openParts, type Parts } from "./parts.ts";
 import { openPlane, type Plane } from "./plane.ts";
 import { openSageMaker } from "./sagemaker.ts";
+import { openSequences, SEQUENCE_LIMITS } from "./sequences.ts";
 import { openSharedMemory } from "./shared-memory.ts";
 import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
@@ -55,6 +56,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       openExposures({ config: config.exposures, baseDir: config.baseDir, env }),
     );
     const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
+    const sequences = await parts.use("sequences", async () => openSequences({ clock: env.clock, ...SEQUENCE_LIMITS }));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const { triton, limits } = config;
     const regions = !triton.sharedMemory
@@ -74,6 +76,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       run,
       tester,
       statistics,
+      sequences,
       expose: exposures.note,
     });
     await checked(plane, env);

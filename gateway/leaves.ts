@@ -5,6 +5,7 @@ import type { Candidates, LeafContext, LeafKind, PolicyContext, PolicyKind } fro
 import type { RunSliced } from "../core/run.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaf } from "./leaf.ts";
+import { besideLayers } from "./sequences.ts";
 import { AT_LEAF } from "./stack.ts";
 import type { Statistics } from "./statistics.ts";
 import type { Versions } from "./versions.ts";
@@ -45,11 +46,20 @@ export function openLeaves(options: LeavesOptions): Leaves {
       const model = { name: context.model, version };
       const counted = statistics.of(model, (signal) => signature(version, signal));
       const choose = balance();
+      let balanced: Service | undefined;
+      const balancer = (from: Candidates): Service => {
+        balanced ??= choose(from);
+        return balanced;
+      };
       const leaf = openLeaf({
         model,
         targets: versions.targets(version),
-        layers: (candidates) => [counted.requests, ...layersOf(options, ofLeaf(candidates))],
-        balance: (candidates) => counted.executions(choose(candidates)),
+        layers: (candidates) => [
+          counted.requests,
+          besideLayers(candidates, (one) => counted.executions(one ?? balancer(candidates))),
+          ...layersOf(options, ofLeaf(candidates)),
+        ],
+        balance: (candidates) => counted.executions(balancer(candidates)),
         run,
       });
       leaves.set(version, leaf);

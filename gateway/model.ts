@@ -12,6 +12,7 @@ import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protoco
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
 import { openRoute, type Route } from "./route.ts";
+import { openSequences, SEQUENCE_LIMITS, type Sequences } from "./sequences.ts";
 import { openGuard, toldBy } from "./signatures.ts";
 import { modelStack } from "./stack.ts";
 import { openStatistics, type Statistics } from "./statistics.ts";
@@ -49,6 +50,8 @@ export interface PlaneOptions {
   readonly server: ServerMetadata;
   readonly env: Env;
   readonly run: RunSliced;
+  /** The sequences that go on; a table of its own when absent. */
+  readonly sequences?: Sequences;
   /** What counts the versions' answers; counters of its own when absent. */
   readonly statistics?: Statistics;
   /** Who may force a variant; nobody when absent. */
@@ -103,12 +106,21 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     leaves,
     context: { ...context, signature: newest, tester, expose, run },
   });
+  const sequences = options.sequences ?? openSequences({ clock: options.env.clock, ...SEQUENCE_LIMITS });
+  const sequenced = sequences.above({
+    name,
+    stateful: (signal) =>
+      newest(signal).then(
+        (told) => told.stateful,
+        () => false,
+      ),
+  });
   const stops = followed(setting, backend);
   return {
     name,
     versions,
     route,
-    service: modelStack({ layers: layersOf(options, setting, words), route: route.service }),
+    service: modelStack({ layers: layersOf(options, setting, words), route: sequenced(route.service) }),
     signature,
     dialect: setting.dialect,
     check: guard.check,
