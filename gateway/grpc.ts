@@ -14,17 +14,20 @@ import {
 import type { Address } from "../config/config.ts";
 import type { Clock, Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
-import type { Planes, Protocol } from "../core/protocol.ts";
+import type { Protocol } from "../core/protocol.ts";
 import type { Budget } from "./budget.ts";
 import type { GrpcCall } from "./grpc/call.ts";
 import { type GrpcLimits, type GrpcServing, serve } from "./grpc/serving.ts";
+import { type Connection, watchStreams } from "./grpc/watch.ts";
 import type { Intake } from "./intake.ts";
 import { type Listener, listenFault } from "./listener.ts";
+import type { Hold } from "./trees.ts";
 
 export interface GrpcOptions {
   readonly address: Address;
   readonly protocols: readonly Protocol[];
-  readonly planes: () => Planes;
+  /** The tree of services in force, for one request. */
+  readonly hold: () => Hold;
   readonly limits: GrpcLimits;
   readonly budget: Budget;
   readonly intake: Intake;
@@ -47,11 +50,12 @@ export async function openGrpc(options: GrpcOptions): Promise<Listener> {
     server.register(path, () => {}, identity, identity, "bidi");
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
+  const sockets = new Map<string, Socket>();
   // a listener of our own: the library's tells errors to the console, and hides their codes
   const door = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    const key = keyOf(socket);
+    sockets.set(key, socket);
+    socket.once("close", () => sockets.delete(key));
     injector.injectConnection(socket);
   });
   try {
@@ -60,7 +64,15 @@ export async function openGrpc(options: GrpcOptions): Promise<Listener> {
     server.forceShutdown();
     throw listenFault({ name: "grpc", address: options.address }, error);
   }
-  return served({ server, injector, door, sockets, serving });
+  const stopWatching = watchStreams({
+    isOurs: (connection) => sockets.has(keyOf(connection)),
+    budget: options.budget,
+  });
+  return served({ server, injector, door, sockets, serving, stopWatching });
+}
+
+function keyOf({ remoteAddress, remotePort, localPort }: Connection): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`;
 }
 
 function settings(serving: GrpcServing): ServerOptions {
@@ -162,10 +174,16 @@ function take(incoming: Incoming, taken: (call: GrpcCall) => void): void {
   });
 }
 
+/**
+ * A client's clock for its deadline runs ahead of ours by the time that its request was on the way: one that leaves so
+ * shortly before has seen its deadline pass.
+ */
+const DEADLINE_SLACK_MS = 20;
+
 /** Why a call is over that we did not end. The library itself answers a deadline that passes. */
 function leaving(incoming: Incoming): InferError {
   const left = timeoutOf(incoming);
-  if (left !== undefined && left <= 0) {
+  if (left !== undefined && left <= DEADLINE_SLACK_MS) {
     return new InferError("deadline-exceeded", "no answer within the caller's deadline");
   }
   return new InferError("cancelled", "the client left before its answer");
@@ -217,14 +235,15 @@ interface Opened {
   readonly server: Server;
   readonly injector: ConnectionInjector;
   readonly door: NetServer;
-  readonly sockets: ReadonlySet<Socket>;
+  readonly sockets: ReadonlyMap<string, Socket>;
   readonly serving: GrpcServing;
+  stopWatching(): void;
 }
 
 /** The library cuts connections off some time after it has told their clients to go; here `close` does that. */
 const NEVER_MS = 2 ** 31 - 1;
 
-function served({ server, injector, door, sockets, serving }: Opened): Listener {
+function served({ server, injector, door, sockets, serving, stopWatching }: Opened): Listener {
   const bound = door.address() as AddressInfo;
   return {
     address: { host: serving.address.host, port: bound.port },
@@ -238,10 +257,11 @@ function served({ server, injector, door, sockets, serving }: Opened): Listener 
       const closed = new Promise<void>((resolve) => door.close(() => resolve()));
       const stopCutting = serving.env.clock.after(limitMs, () => {
         server.forceShutdown();
-        for (const socket of sockets) socket.destroy();
+        for (const socket of sockets.values()) socket.destroy();
       });
       await Promise.all([closed, new Promise<void>((resolve) => server.tryShutdown(() => resolve()))]);
       stopCutting();
+      stopWatching();
     },
   };
 }

@@ -6,7 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { Address } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
-import type { Planes, Protocol } from "../core/protocol.ts";
+import type { Protocol } from "../core/protocol.ts";
 import { answerBrokenHttp } from "./broken-http.ts";
 import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
@@ -14,13 +14,15 @@ import type { Intake } from "./intake.ts";
 import { type Listener, listenFault } from "./listener.ts";
 import { addPassthrough, type Passthrough } from "./passthrough.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
+import type { Hold } from "./trees.ts";
 
 export interface HttpOptions {
   /** `http` or `admin`, for messages. */
   readonly name: string;
   readonly address: Address;
   readonly protocols: readonly Protocol[];
-  readonly planes: () => Planes;
+  /** The tree of services in force, for one request. */
+  readonly hold: () => Hold;
   readonly limits: HttpLimits;
   readonly budget: Budget;
   readonly intake: Intake;

@@ -3,7 +3,6 @@
 import type { Address, Config } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
 import type { ModelStatus } from "../core/model.ts";
-import { type Assembly, assemble } from "./assemble.ts";
 import { openBudget } from "./budget.ts";
 import { memoryBytes, systemClock, systemEnv } from "./env.ts";
 import { openGrpc } from "./grpc.ts";
@@ -12,10 +11,12 @@ import { openIntake } from "./intake.ts";
 import type { Listener } from "./listener.ts";
 import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
+import { canonical } from "./parts.ts";
 import { passthroughsOf } from "./passthrough/targets.ts";
 import { adminProtocol } from "./protocols/admin.ts";
 import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
+import { openTrees, settled, type Trees } from "./trees.ts";
 
 export interface ServeOptions {
   readonly config: Config;
@@ -34,6 +35,13 @@ export interface Running {
   models(): readonly ModelStatus[];
   /** Resolves when every model that was there at the start is either ready or known not to be. */
   settled(): Promise<void>;
+  /**
+   * Puts another config in force, whole and in one step; requests in flight finish on the one that they began with. What
+   * listeners are made of (`listen`, `limits`, `log`) stays as it was at the start.
+   *
+   * @throws InferError invalid-argument when the config makes no sense; then the one in force stays
+   */
+  reload(config: Config): Promise<void>;
   /**
    * Not ready at once; goes on accepting for `drainDelayMs` while every answer asks its client to go elsewhere; then
    * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything. `cut`
@@ -55,10 +63,10 @@ export async function serve(options: ServeOptions): Promise<Running> {
   });
   const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
   const state: State = { phase: "starting" };
-  const assembly = await assemble(config, env);
+  const trees = await openTrees(config, env);
   try {
     const common = {
-      planes: () => assembly.planes,
+      hold: trees.hold,
       limits: config.limits,
       budget,
       intake: openIntake(systemClock),
@@ -71,7 +79,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     }
     if (http !== undefined) {
       const table = protocols.filter((protocol) => protocol.listener === "http");
-      const passthrough = passthroughsOf(config, assembly.backends);
+      const passthrough = passthroughsOf(config, trees.current.backends);
       open.http = await openHttp({ name: "http", address: http, protocols: table, passthrough, ...common });
     }
     if (grpc !== undefined) {
@@ -79,10 +87,10 @@ export async function serve(options: ServeOptions): Promise<Running> {
       open.grpc = await openGrpc({ address: grpc, protocols: table, ...common });
     }
     state.phase = "serving";
-    return running({ config, assembly, open, state, log });
+    return running({ config, trees, open, state, log });
   } catch (error) {
     await closeAll([...frontsOf(open), ...(open.admin === undefined ? [] : [open.admin])], 0);
-    await assembly.close();
+    await trees.close();
     throw error;
   }
 }
@@ -107,27 +115,36 @@ function readiness(state: State): { readonly ready: boolean; readonly why: strin
 }
 
 interface Life {
+  /** The config that it started with: its listeners and limits are those of this one. */
   readonly config: Config;
-  readonly assembly: Assembly;
+  readonly trees: Trees;
   readonly open: Listeners;
   readonly state: State;
   readonly log: ProcessLog;
 }
 
 function running(life: Life): Running {
-  const { config, assembly, open, log } = life;
+  const { config, trees, open, log } = life;
   const { http, grpc, admin } = open;
-  const list = () => assembly.backends.flatMap((backend) => backend.catalog.list());
+  const list = () => trees.current.backends.flatMap((backend) => backend.catalog.list());
   let stopped: ReturnType<Running["stop"]> | undefined;
   return {
-    config,
+    get config() {
+      return trees.current.config;
+    },
     addresses: {
       ...(http === undefined ? {} : { http: http.address }),
       ...(grpc === undefined ? {} : { grpc: grpc.address }),
       ...(admin === undefined ? {} : { admin: admin.address }),
     },
     models: list,
-    settled: () => settled(assembly),
+    settled: () => settled(trees.current),
+    async reload(next) {
+      const later = needsRestart(config, next);
+      if (later.length > 0) log.warn({ words: later }, `${later.join(", ")}: changed, and in force after a restart`);
+      await trees.replace(next);
+      log.info({ config: next.file }, "the config was changed");
+    },
     stop(options = {}) {
       stopped ??= stop(life, options.drainDelayMs ?? config.drainDelayMs ?? 0).finally(() => log.flush());
       return stopped;
@@ -135,18 +152,25 @@ function running(life: Life): Running {
   };
 }
 
+/** The words of a config that are read once, when the process starts. */
+const AT_START = ["listen", "limits", "log", "passthrough"] as const;
+
+function needsRestart(before: Config, next: Config): readonly string[] {
+  return AT_START.filter((word) => canonical(before[word]) !== canonical(next[word]));
+}
+
 /** Runs whose clients have been cut off at the drain limit have this long to end, in milliseconds. */
 const RUN_GRACE_MS = 10_000;
 
 async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> {
-  const { config, assembly, open, state, log } = life;
+  const { config, trees, open, state, log } = life;
   state.phase = "draining";
   for (const front of frontsOf(open)) front.drain();
   log.info({ drainDelayMs }, "draining: still accepting while load balancers notice");
   await delay(drainDelayMs);
   await closeAll(frontsOf(open), config.drainLimitMs);
   const limit = delay(RUN_GRACE_MS).then(() => "cut" as const);
-  const end = await Promise.race([assembly.close().then(() => "whole" as const), limit]);
+  const end = await Promise.race([trees.close().then(() => "whole" as const), limit]);
   // last, so that /readyz says 503 to the end
   await open.admin?.close(0);
   state.phase = "stopped";
@@ -162,24 +186,6 @@ async function closeAll(listeners: readonly Listener[], limitMs: number): Promis
 function delay(ms: number): Promise<void> {
   if (ms <= 0) return Promise.resolve();
   return new Promise((resolve) => systemClock.after(ms, resolve));
-}
-
-function settled(assembly: Assembly): Promise<void> {
-  const isSettled = () =>
-    assembly.backends.every((backend) => backend.catalog.list().every((status) => status.state !== "loading"));
-  return new Promise((resolve) => {
-    if (isSettled()) {
-      resolve();
-      return;
-    }
-    const stops = assembly.backends.map((backend) =>
-      backend.catalog.onChange(() => {
-        if (!isSettled()) return;
-        for (const stopListening of stops) stopListening();
-        resolve();
-      }),
-    );
-  });
 }
 
 function inFlightBytes(config: Config): number {

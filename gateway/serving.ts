@@ -10,6 +10,7 @@ import type { Budget, Holding } from "./budget.ts";
 import { headersOf, type Identity, identityOf, pathOf, queryOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
 import { plainError, writeReply } from "./reply.ts";
+import type { Hold } from "./trees.ts";
 
 export interface HttpLimits {
   readonly bodyBytes: number;
@@ -22,7 +23,8 @@ export interface HttpLimits {
 /** What serving needs of its listener, and what the listener counts. */
 export interface Serving {
   readonly protocols: readonly Protocol[];
-  readonly planes: () => Planes;
+  /** The tree in force, for one request. */
+  readonly hold: () => Hold;
   readonly limits: HttpLimits;
   readonly budget: Budget;
   readonly intake: Intake;
@@ -49,12 +51,20 @@ export async function serve(serving: Serving, routed: Routed): Promise<void> {
   const arrivedAt = serving.env.clock.now();
   const identity = identityOf(routed.request);
   const holding = serving.budget.open();
+  const held = serving.hold();
   const gone = new AbortController();
   track(serving, routed, (whole) => {
     holding.release();
+    held.release();
     if (!whole) gone.abort(new InferError("cancelled", "the client left before its answer"));
   });
-  const reply = await answer(serving, routed, { arrivedAt, identity, holding, signal: gone.signal });
+  const reply = await answer(serving, routed, {
+    arrivedAt,
+    identity,
+    holding,
+    planes: held.planes,
+    signal: gone.signal,
+  });
   // answers that come back in a crowd leave over several turns as well
   while (serving.intake.crowded()) await serving.intake.nextTurn();
   await finish(serving, { ...routed, arrivedAt, identity, reply });
@@ -64,6 +74,7 @@ interface Incoming {
   readonly arrivedAt: number;
   readonly identity: Identity;
   readonly holding: Holding;
+  readonly planes: Planes;
   readonly signal: AbortSignal;
 }
 
@@ -99,7 +110,7 @@ async function answer(serving: Serving, routed: Routed, incoming: Incoming): Pro
     body,
   };
   try {
-    return await route.handle(wire, serving.planes());
+    return await route.handle(wire, incoming.planes);
   } catch (error) {
     if (!(error instanceof InferError)) serving.env.log.error({ id: identity.id, err: error }, "a route threw");
     return refusal(serving, protocol, { fault: asInferError(error) });

@@ -8,6 +8,7 @@ import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core
 import type { Budget, Holding } from "../budget.ts";
 import { requestId, traceparent } from "../identity.ts";
 import type { Intake } from "../intake.ts";
+import type { Hold } from "../trees.ts";
 import type { GrpcCall } from "./call.ts";
 import { readMessage, readMessages } from "./read.ts";
 import { sendReply } from "./send.ts";
@@ -23,7 +24,8 @@ export interface GrpcLimits {
 export interface GrpcServing {
   readonly address: Address;
   readonly protocols: readonly Protocol[];
-  readonly planes: () => Planes;
+  /** The tree in force, for one call. */
+  readonly hold: () => Hold;
   readonly limits: GrpcLimits;
   readonly budget: Budget;
   readonly intake: Intake;
@@ -48,12 +50,14 @@ export async function serve(serving: GrpcServing, routed: GrpcRoute, call: GrpcC
     traceparent: traceparent(call.metadata.get("traceparent")),
   };
   const holding = serving.budget.open();
+  const held = serving.hold();
   serving.inFlight += 1;
   call.onClose(() => {
     serving.inFlight -= 1;
     holding.release();
+    held.release();
   });
-  const reply = await answer(serving, routed, { call, arrivedAt, identity, holding });
+  const reply = await answer(serving, routed, { call, arrivedAt, identity, holding, planes: held.planes });
   const own = { "x-request-id": identity.id, traceparent: identity.traceparent };
   // answers that come back in a crowd leave over several turns as well
   while (serving.intake.crowded()) await serving.intake.nextTurn();
@@ -66,6 +70,7 @@ interface Incoming {
   readonly arrivedAt: number;
   readonly identity: { readonly id: string; readonly traceparent: string };
   readonly holding: Holding;
+  readonly planes: Planes;
 }
 
 async function answer(serving: GrpcServing, { protocol, route }: GrpcRoute, incoming: Incoming): Promise<WireReply> {
@@ -97,7 +102,7 @@ async function answer(serving: GrpcServing, { protocol, route }: GrpcRoute, inco
     ...body,
   };
   try {
-    return await route.handle(wire, serving.planes());
+    return await route.handle(wire, incoming.planes);
   } catch (error) {
     if (!(error instanceof InferError)) serving.env.log.error({ id: identity.id, err: error }, "a route threw");
     return refusal(serving, protocol, asInferError(error));

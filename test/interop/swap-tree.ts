@@ -48,7 +48,7 @@ export async function openSwapped(yaml: string): Promise<SwappedGateway> {
     name: "http",
     address: { host: "127.0.0.1", port: 0 },
     protocols: protocols.filter(({ listener }) => listener === "http"),
-    planes: () => tree.planes,
+    hold: () => ({ planes: tree.planes, release: () => {} }),
     limits,
     budget: openBudget(2 ** 28),
     intake: openIntake(systemClock),

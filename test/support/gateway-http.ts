@@ -63,7 +63,7 @@ export async function openEcho(options: EchoOptions = {}): Promise<EchoServer> {
     name: "http",
     address: { host: "127.0.0.1", port: 0 },
     protocols: [echoProtocol(onHeld)],
-    planes: () => ({}) as Planes,
+    hold: () => ({ planes: {} as Planes, release: () => {} }),
     limits: {
       bodyBytes: options.bodyBytes ?? 64 * MIB,
       headerBytes: options.headerBytes ?? 16 * 1024,
