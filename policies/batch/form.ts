@@ -38,7 +38,7 @@ export function formBatch(line: Line, limits: Limits): Formed {
   const { kept, late, allowed } = windowOf(line, limits);
   const most = Math.min(limits.rows, allowed);
   // those whose time is shortest must be in the batch that was cut for them
-  const byDeadline = allowed < limits.rows ? [...kept].sort((a, b) => a.call.deadline - b.call.deadline) : kept;
+  const byDeadline = allowed < limits.rows ? [...kept].sort(sooner) : kept;
   const fitting = takeWhile(byDeadline, { rows: most, bytes: limits.bytes });
   const total = rowsIn(fitting);
   const liked = limits.preferred.findLast((size) => size <= total);
@@ -59,7 +59,7 @@ function windowOf(line: Line, limits: Limits): Window {
   const kept: Member[] = [];
   const late: Member[] = [];
   let [rows, lateRows, allowed] = [0, 0, Number.POSITIVE_INFINITY];
-  for (const member of line.order()) {
+  for (const member of orderOf(line, limits)) {
     if (rows >= limits.rows) break;
     const own = allowedRows(member, limits);
     const wanted = Math.min(line.rows - lateRows, limits.rows);
@@ -73,6 +73,19 @@ function windowOf(line: Line, limits: Limits): Window {
     allowed = Math.min(allowed, own);
   }
   return { kept, late, allowed };
+}
+
+/**
+ * While nobody knows how long a run takes, whoever has waited longest may be too late to be answered and to teach it: then
+ * those with the most time left go first, else a line that is too long would never be learned from.
+ */
+function orderOf(line: Line, { cost, rows }: Limits): Iterable<Member> {
+  if (cost !== undefined || line.rows <= rows) return line.order();
+  return [...line.order()].sort((a, b) => sooner(b, a));
+}
+
+function sooner(a: Member, b: Member): number {
+  return a.call.deadline === b.call.deadline ? 0 : a.call.deadline - b.call.deadline;
 }
 
 /** How many rows a batch may have that is to be finished in the member's time. */

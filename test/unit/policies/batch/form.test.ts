@@ -90,6 +90,14 @@ describe("forming a batch", () => {
     expect(formBatch(lineOf(member(1, { timeoutMs: 0.1 })), limits()).late).toHaveLength(0);
   });
 
+  it("takes those with the most time left while it does not know: or a line too long would never be learned from", () => {
+    const members = [5, 10, 20, 30].map((timeoutMs) => member(1, { timeoutMs }));
+    expect(formBatch(lineOf(...members), limits({ rows: 2 })).members).toEqual([members[3], members[2]]);
+    expect(formBatch(lineOf(...members), limits({ rows: 2, cost: { a: 0, B: 1, overMs: 0 } })).members).toEqual(
+      members.slice(0, 2),
+    );
+  });
+
   it("serves priorities first, 1 before 2, and who says nothing last", () => {
     const [none, two, one] = [member(1), member(1, { priority: 2 }), member(1, { priority: 1 })];
     expect([...lineOf(none, two, one).order()]).toEqual([one, two, none]);
