@@ -29,10 +29,10 @@ export async function runGrpcLoad(load: GrpcLoad): Promise<LoadFacts> {
       new Client(`127.0.0.1:${load.port}`, credentials.createInsecure(), { ...UNLIMITED, "sluice.connection": i }),
   );
   try {
-    return await loop(
-      load,
-      clients.map((client) => asker(client, load)),
-    );
+    const asks = clients.map((client) => asker(client, load));
+    // connections are made before the clock runs
+    await Promise.all(asks.map((ask) => ask()));
+    return await loop(load, asks);
   } finally {
     for (const client of clients) client.close();
   }
