@@ -108,7 +108,8 @@ function* readDeclared(typed: TypedBody, declared: ModelMetadata, limits: Planes
   if (type === JSON_LINES_TYPE || type === "application/x-ndjson") {
     return read("json-lines", yield* readLines(body, specs, limits));
   }
-  if (type === NPY_TYPE) return read("npy", [arrayOf(body, specs)]);
+  // an array carries one output only, so its answer is JSON unless Accept asks for an array
+  if (type === NPY_TYPE) return read("json-instances", [arrayOf(body, specs)]);
   const payload = payloadSpec(specs);
   if (isJsonType(type) || (isText && (type === "" || type === URLENCODED_TYPE || payload === undefined))) {
     const format = yield* formatOfJson(body, { ...limits, names: specs.map(({ name }) => name) });

@@ -73,15 +73,14 @@ const readable = ({ status, headers, body }: Curled) => ({
 
 const COMMANDS: readonly (readonly [string, ...string[]])[] = [
   ["/ping"],
-  ["/predictions/digits", "-T", "rows.json"],
-  ["/predictions/digits", "-H", "Content-Type: application/json", "-d", "@rows.json"],
+  ["/predictions/digits/1.0", "-T", "rows.json"],
+  ["/predictions/digits/1.0", "-H", "Content-Type: application/json", "-d", "@rows.json"],
   ["/predictions/digits/2.0", "-H", "Content-Type: application/json", "-d", "@rows.json"],
   ["/predictions/echo", "-H", "Content-Type: image/png", "--data-binary", "@bytes.bin"],
   ["/predictions/echo", "-H", "Content-Type: text/plain; charset=utf-8", "--data-binary", "hé"],
   ["/predictions/echo", "-F", "data=@bytes.bin"],
   ["/predictions/echo", "-F", "data=@bytes.bin", "-F", "more=x"],
   ["/predictions/echo", "-d", "data=abc&more=x%20y"],
-  ["/predictions/echo?data=abc"],
   ["/predictions/stream", "-H", "Content-Type: application/json", "-d", '{"count": 3}'],
   ["/predictions/nobody", "-d", "x=1"],
   ["/predictions/digits/9.9", "-d", "x=1"],

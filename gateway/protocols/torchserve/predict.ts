@@ -1,7 +1,7 @@
 // Predictions and explanations as TorchServe takes them: the body of a model's own, whole or as it comes.
 
 import type { Call, Sequence } from "../../../core/call.ts";
-import { invalid } from "../../../core/error.ts";
+import { InferError, invalid } from "../../../core/error.ts";
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferResponse, InferStream, ModelRef, Reply, Task } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
@@ -16,7 +16,7 @@ import {
   type TypedBody,
   URLENCODED_TYPE,
 } from "../typed-body.ts";
-import { ANSWER_HEADERS, failOf } from "./fail.ts";
+import { ANSWER_HEADERS, fail, failOf } from "./fail.ts";
 
 /** The label in metrics, logs and traces; the kind of backend whose bodies go on as they are. */
 export const NAME = "torchserve";
@@ -25,6 +25,7 @@ export const NAME = "torchserve";
 export function predict(task: Extract<Task, "infer" | "explain">) {
   return (wire: WireRequest, planes: Planes): Promise<WireReply> => {
     const model = modelOf(wire);
+    if (model.name === "") return Promise.resolve(fail(new InferError("not-found", `no such path: ${wire.path}`)));
     const codec: Codec<BodyForm> = {
       protocol: NAME,
       model,

@@ -78,7 +78,12 @@ models:
     const json = await invoke({ ContentType: "application/x-npy", Body, Accept: "application/json" });
     expect([json.ContentType, Object.keys(JSON.parse(json.text))]).toEqual(["application/json", ["predictions"]]);
     const digits = Buffer.concat(encodeNpy({ datatype: "FP32", shape: [1, 1, 8, 8], data: Buffer.alloc(256) }));
-    const wrong = invoke({ EndpointName: "digits", ContentType: "application/x-npy", Body: digits });
+    const wrong = invoke({
+      EndpointName: "digits",
+      ContentType: "application/x-npy",
+      Accept: "application/x-npy",
+      Body: digits,
+    });
     await expect(wrong).rejects.toMatchObject({
       name: "ValidationError",
       message: /carries one output, and there are 2/,
@@ -170,7 +175,11 @@ models:
     });
     const own = await startGateway({ yaml: "backends: {f: {kind: fake}}", kinds: [fake.kind] });
     const body = Buffer.concat(encodeNpy({ datatype: "INT32", shape: [2], data }));
-    const answer = await own.ask({ path: "/invocations", headers: { "content-type": "application/x-npy" }, body });
+    const answer = await own.ask({
+      path: "/invocations",
+      headers: { "content-type": "application/x-npy", accept: "application/x-npy" },
+      body,
+    });
     await own.close();
     expect(decodeNpy(answer.body)).toMatchObject({ datatype: "INT32", shape: [2] });
     expect(Buffer.from(decodeNpy(answer.body).data)).toEqual(data);
