@@ -118,15 +118,22 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
     for (const member of members) take(bucket, member);
     place.own += 1;
     running += 1;
-    const learn = (ran: Ran) => learnFrom(ran, { bucket, place, now: env.clock.now() });
-    const endpoint = places.several ? place.id : undefined;
-    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
-    void parts.send(batch, learn).finally(() => {
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
       place.own -= 1;
       running -= 1;
       blocked = false;
       if (waiting > 0) pump();
-    });
+    };
+    const ran = (one: Ran) => {
+      learnFrom(one, { bucket, place, now: env.clock.now() });
+      release();
+    };
+    const endpoint = places.several ? place.id : undefined;
+    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
+    void parts.send(batch, ran).finally(release);
   };
 
   const take = (bucket: Bucket, member: Member): void => {

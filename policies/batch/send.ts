@@ -48,7 +48,7 @@ export const SMALL_BYTES = 512 * 1024;
 
 /**
  * Sends a batch; resolves when each of its members has its answer or its error. Never throws. `ran` hears of every call
- * that was answered.
+ * that was answered, as soon as it was.
  */
 export type Send = (batch: Batch, ran: (ran: Ran) => void) => Promise<void>;
 
@@ -104,8 +104,8 @@ async function runAlone(member: Member, work: Work): Promise<void> {
   try {
     const reply = await unlessAborted(work.options.next(request, preferring(call, work.batch)), call.signal);
     if (reply.kind === "whole") {
-      checkReply(reply, { rows: work.rows, request, signature: work.batch.metadata });
       tellRan(call.trace.facts, work, startedAt);
+      checkReply(reply, { rows: work.rows, request, signature: work.batch.metadata });
     }
     member.resolve(reply);
   } finally {
@@ -134,6 +134,8 @@ async function runTogether(work: Work): Promise<void> {
     startedAt = options.env.clock.now();
     const call = preferring(forAll(shared, calls), batch);
     const reply = await unlessAborted(options.next(request, call), shared.signal);
+    // before the answer is taken apart: the next batch runs while this one's members are answered
+    tellRan(shared.trace.facts, work, startedAt);
     const answers = await options.run(
       splitReply(reply, {
         rows: padded,
@@ -143,7 +145,6 @@ async function runTogether(work: Work): Promise<void> {
       }),
       { small: replyBytes(reply) < SMALL_BYTES, signal: shared.signal },
     );
-    tellRan(shared.trace.facts, work, startedAt);
     for (const [i, member] of members.entries()) member.resolve(answers[i] as Reply);
   } finally {
     shared.end();
