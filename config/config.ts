@@ -6,7 +6,6 @@ import type { Signature } from "../core/model.ts";
 import type { PolicyKind } from "../core/policy.ts";
 import type { Dialect } from "../core/protocol.ts";
 import type { Branch } from "../core/route.ts";
-import type { PassthroughWords } from "./passthrough.ts";
 
 /** Where a listener listens; port 0 asks the system for a free one. */
 export interface Address {
@@ -69,6 +68,8 @@ export interface BackendConfig {
   readonly options: unknown;
   /** The policies that hold for all models there, by their words. */
   readonly policies: ReadonlyMap<string, unknown>;
+  /** The words as they were written, as text: equal text, equal meaning. */
+  readonly source: { readonly options: string; readonly policies: string };
 }
 
 /** Where the versions of a model come from: they are the backend's own, or the config declares each of them. */
@@ -92,6 +93,8 @@ export interface ModelConfig {
   readonly endpoint?: string;
   /** The model's policies: what follows each word, as its kind's options read it. */
   readonly policies: ReadonlyMap<string, unknown>;
+  /** Its words as they were written, as text: equal text, equal meaning. */
+  readonly source: string;
 }
 
 export interface Config {
@@ -114,7 +117,7 @@ export interface Config {
   /** What clients of SageMaker find; the usual where undefined. */
   readonly sagemaker: SageMakerConfig | undefined;
   /** Paths that go to a server as they come, by prefix. */
-  readonly passthrough: ReadonlyMap<string, PassthroughWords> | undefined;
+  readonly passthrough: ReadonlyMap<string, PassthroughConfig> | undefined;
   /** The gateway's own zone. */
   readonly zone: string | undefined;
   readonly backends: readonly BackendConfig[];
@@ -124,6 +127,20 @@ export interface Config {
   readonly file: string;
   /** The folder that relative paths in the config start from. */
   readonly baseDir: string;
+}
+
+/** The server behind a prefix that is passed through: a URL, or a backend of which one endpoint is asked. */
+export interface PassthroughConfig {
+  readonly to?: string | undefined;
+  readonly backend?: string | undefined;
+  readonly port?: number | undefined;
+  /** On the backend: the path that stands for the prefix. */
+  readonly path: string;
+  readonly websocket: boolean;
+  /** Headers of the client that the server gets beside the harmless ones, and those that the gateway sets. */
+  readonly request: { readonly forward: readonly string[]; readonly set: Readonly<Record<string, string>> };
+  /** Headers of the server with credentials that the client gets all the same, and those that it does not get. */
+  readonly response: { readonly forward: readonly string[]; readonly remove: readonly string[] };
 }
 
 /** What clients of SageMaker find. */

@@ -54,6 +54,3 @@ const entry = z
 export const passthroughWord = z
   .record(z.string().regex(/^(\/[\w.~-]+)+$/, "expected a prefix such as /tensorboard"), entry)
   .describe("Paths that are no inference and go to a server as they come, by prefix: its docs, TensorBoard ...");
-
-/** One prefix with its server. */
-export type PassthroughWords = z.output<typeof entry>;

@@ -1,6 +1,14 @@
 // What the config says to the front that speaks SageMaker: whose endpoints there are, and who may ask.
 
-import type { WireRequest } from "./protocol.ts";
+/** What a signature is checked against: a request as it came off the wire, its body whole. */
+export interface SignedWire {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
 
 /** The settings of SageMaker's front. */
 export interface SageMakerFront {
@@ -13,5 +21,5 @@ export interface SageMakerFront {
    *
    * @throws InferError unauthenticated for a signature that is missing, wrong or too old
    */
-  verify?(wire: WireRequest): Promise<void>;
+  verify?(wire: SignedWire): Promise<void>;
 }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import httpProxy from "@fastify/http-proxy";
-import type { PassthroughWords } from "../config/passthrough.ts";
+import type { PassthroughConfig } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { Protocol } from "../core/protocol.ts";
@@ -11,7 +11,7 @@ import { type HeaderBag, type Place, requestHeaders, responseHeaders } from "./p
 import { QuietSocket } from "./passthrough/socket.ts";
 
 /** A prefix and the server that stands behind it. */
-export interface Passthrough extends Pick<PassthroughWords, "websocket" | "request" | "response"> {
+export interface Passthrough extends Pick<PassthroughConfig, "websocket" | "request" | "response"> {
   readonly prefix: string;
   /** The path there that stands for the prefix. */
   readonly path: string;

@@ -2,8 +2,8 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { InferError } from "../../core/error.ts";
-import type { WireRequest } from "../../core/protocol.ts";
 import type { RunSliced } from "../../core/run.ts";
+import type { SignedWire } from "../../core/sagemaker.ts";
 import { type Credentials, hashParts, signatureOf } from "./sign.ts";
 
 /** A key whose signatures count. */
@@ -29,7 +29,7 @@ const SMALL_BYTES = 64 * 1024;
 const HASH = "x-amz-content-sha256";
 
 /** Says nothing of a request that is signed by one of the keys. @throws InferError unauthenticated for any other */
-export function openVerifier(options: VerifierOptions): (wire: WireRequest) => Promise<void> {
+export function openVerifier(options: VerifierOptions): (wire: SignedWire) => Promise<void> {
   return async (wire) => {
     const claim = readClaim(wire);
     const signedAt = timeOf(wire, claim);
@@ -65,7 +65,7 @@ interface Claim {
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 +Credential=([\w+=,.@-]{1,128})\/(\d{8})\/([a-z0-9-]{1,64})\/sagemaker\/aws4_request *, *SignedHeaders=([a-z0-9;_-]{1,4096}) *, *Signature=([0-9a-f]{64})$/;
 
-function readClaim({ headers }: WireRequest): Claim {
+function readClaim({ headers }: SignedWire): Claim {
   const text = headers.get("authorization");
   if (text === undefined)
     throw refused("missing authentication token: expected a request signed with AWS4-HMAC-SHA256");
@@ -83,7 +83,7 @@ function readClaim({ headers }: WireRequest): Claim {
   return { accessKeyId, date, region, signed, signature };
 }
 
-function timeOf({ headers }: WireRequest, claim: Claim): number {
+function timeOf({ headers }: SignedWire, claim: Claim): number {
   const text = headers.get("x-amz-date") ?? "";
   const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? [];
   const at = Date.parse(`${y}-${mo}-${d}T${h}:${mi}:${s}Z`);
@@ -92,7 +92,7 @@ function timeOf({ headers }: WireRequest, claim: Claim): number {
   return at;
 }
 
-function checkToken({ headers }: WireRequest, { sessionToken }: KnownKey): void {
+function checkToken({ headers }: SignedWire, { sessionToken }: KnownKey): void {
   if (sessionToken === undefined) return;
   const given = Buffer.from(headers.get("x-amz-security-token") ?? "");
   const expected = Buffer.from(sessionToken);
@@ -101,7 +101,7 @@ function checkToken({ headers }: WireRequest, { sessionToken }: KnownKey): void 
 }
 
 /** What is told must be what came: a proxy that changed the body is found out, too. */
-async function bodyHash({ headers, body, signal }: WireRequest, run: RunSliced): Promise<string> {
+async function bodyHash({ headers, body, signal }: SignedWire, run: RunSliced): Promise<string> {
   const bytes = body as Uint8Array;
   const hash = await run(hashParts([bytes]), { small: bytes.byteLength <= SMALL_BYTES, signal });
   const told = headers.get(HASH);
@@ -109,7 +109,7 @@ async function bodyHash({ headers, body, signal }: WireRequest, run: RunSliced):
   throw refused(`${HASH}: expected the SHA-256 of the body, got another`);
 }
 
-function signedHeaders({ headers }: WireRequest, { signed }: Claim): Readonly<Record<string, string>> {
+function signedHeaders({ headers }: SignedWire, { signed }: Claim): Readonly<Record<string, string>> {
   return Object.fromEntries(signed.map((name) => [name, headers.get(name) ?? ""]));
 }
 

@@ -1,6 +1,6 @@
 // Which headers pass between a client and a server that is passed through: none that say who somebody is, unless the config names them.
 
-import type { PassthroughWords } from "../../config/passthrough.ts";
+import type { PassthroughConfig } from "../../config/config.ts";
 
 /** Headers as Node has them, names in lower case. */
 export type HeaderBag = Readonly<Record<string, string | string[] | undefined>>;
@@ -46,7 +46,7 @@ const NOT_TO_CLIENT = [
 /** The headers that the server gets: what it needs, what the config forwards, and the gateway's own. */
 export function requestHeaders(
   given: HeaderBag,
-  { forward, set }: PassthroughWords["request"],
+  { forward, set }: PassthroughConfig["request"],
 ): Record<string, string | string[]> {
   const passed = Object.entries(given).flatMap(([name, value]) =>
     value !== undefined && (TO_SERVER.has(name) || forward.includes(name)) ? [[name, value] as const] : [],
@@ -66,7 +66,7 @@ export interface Place {
 /** The headers that the client gets; a redirect within the server leads back through the gateway. */
 export function responseHeaders(
   given: HeaderBag,
-  { forward, remove }: PassthroughWords["response"],
+  { forward, remove }: PassthroughConfig["response"],
   place: Place,
 ): Record<string, string | string[]> {
   return Object.fromEntries(

@@ -1,7 +1,6 @@
 // Where the prefixes of a config lead: a URL, or an endpoint of a backend that is available now.
 
-import type { BackendConfig, Config } from "../../config/config.ts";
-import type { PassthroughWords } from "../../config/passthrough.ts";
+import type { BackendConfig, Config, PassthroughConfig } from "../../config/config.ts";
 import type { Backend } from "../../core/backend.ts";
 import { InferError } from "../../core/error.ts";
 import type { Passthrough } from "../passthrough.ts";
@@ -19,7 +18,7 @@ interface Known {
   readonly backends: readonly Backend[];
 }
 
-function place(prefix: string, words: PassthroughWords, known: Known): Pick<Passthrough, "path" | "origin"> {
+function place(prefix: string, words: PassthroughConfig, known: Known): Pick<Passthrough, "path" | "origin"> {
   const { to, backend, port, path } = words;
   if (to !== undefined) {
     const { origin, pathname } = new URL(to);

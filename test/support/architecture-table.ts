@@ -94,5 +94,5 @@ export const TABLE: Table = {
     fetch: COMMAND_LINE,
   },
   programs: [WORKER],
-  notImported: ["@biomejs/biome", "@types/node", "node", "typescript"],
+  notImported: ["@biomejs/biome", "@types/node", "@types/ws", "node", "typescript"],
 };
