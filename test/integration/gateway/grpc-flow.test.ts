@@ -1,6 +1,7 @@
 // Flow control over gRPC, in both directions: who stops reading stops who writes, and nothing piles up in between.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect, constants } from "node:http2";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -42,7 +43,8 @@ beforeAll(async () => {
       return new Promise((_resolve, reject) => call.signal.addEventListener("abort", () => reject(call.signal.reason)));
     },
   });
-  gateway = await startGateway({ yaml: "backends: {b: {kind: fake}}", kinds: [fake.kind] });
+  const yaml = "limits: {body: 1MiB, message: 2MiB, inFlight: 12MiB}\nbackends: {b: {kind: fake}}";
+  gateway = await startGateway({ yaml, kinds: [fake.kind] });
 });
 
 afterAll(() => gateway.close());
@@ -108,6 +110,37 @@ test("a reader who stops stops the backend, within 1 MiB beyond the transport's 
   } finally {
     child.kill();
   }
+});
+
+test("messages that never become whole are held within limits.inFlight, and refused beyond it", async () => {
+  const ends: number[] = [];
+  // each says 1 MiB and sends all but the end of it
+  const calls = Array.from({ length: 24 }, () => {
+    const session = connect(`http://127.0.0.1:${gateway.grpcPort}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/inference.GRPCInferenceService/ModelInfer",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.on("error", () => {});
+    stream.on("close", () => ends.push(stream.rstCode));
+    stream.write(framed(Buffer.alloc(MIB)).subarray(0, -10));
+    return session;
+  });
+  const held = async () => (await gateway.metrics()).sum("sluice_in_flight_bytes");
+  try {
+    // 12 of 24 fit: the others are told to calm down
+    await until(() => ends.length === 12, 5_000);
+    expect(new Set(ends)).toEqual(new Set([constants.NGHTTP2_ENHANCE_YOUR_CALM]));
+    await settled(() => ends.length);
+    expect(ends.length).toBe(12);
+    const bytes = await held();
+    expect([bytes > 10 * MIB, bytes <= 12 * MIB]).toEqual([true, true]);
+  } finally {
+    for (const session of calls) session.destroy();
+  }
+  await until(async () => (await held()) === 0, 2_000);
 });
 
 test("requests that nobody takes up stay with their client", async () => {

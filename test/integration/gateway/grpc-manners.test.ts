@@ -158,6 +158,12 @@ describe("a call", () => {
     expect(await asked).toMatchObject({ code: 4 });
   });
 
+  test.each([2_592_000_000, 315_360_000_000])("may have a deadline of %d ms", async (timeoutMs) => {
+    const asked = asking({ timeoutMs });
+    (await script.handle.next()).reply(wholeReply("m", "1"));
+    expect((await asked).code).toBe(0);
+  });
+
   test("never waits longer than the gateway allows, whatever its caller says", async () => {
     const asked = asking({ timeoutMs: 3_600_000 });
     const one = await script.handle.next();
