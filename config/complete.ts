@@ -13,18 +13,23 @@ import {
   type ModelConfig,
   type Runs,
 } from "./config.ts";
+import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
+import { sourceText } from "./source.ts";
 import { completeTarget, targetsOf } from "./targets.ts";
 
 /** What the passes over a config have left of it when nothing is wrong. */
 export interface Complete {
   readonly document: Document;
   readonly backends: readonly BackendConfig[];
+  /** The config as YAML gives it. */
+  readonly words: unknown;
 }
 
 /** The whole config, frozen. `file` is where it came from; relative paths start from its folder. */
 export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Config {
-  const { document, backends } = shaped;
+  const { document, backends, words } = shaped;
+  const written = isMap(words) && isMap(words.models) ? words.models : {};
   const { limits, models, exposures, passthrough } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
   const frozen = backends.map(({ options, ...backend }) => Object.freeze({ ...backend, options: deepFreeze(options) }));
@@ -53,7 +58,13 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     passthrough: passthrough === undefined ? undefined : new Map(Object.entries(passthrough)),
     zone: document.zone,
     backends: frozen,
-    models: models === undefined ? undefined : Object.entries(models).map((entry) => completeModel(entry, kinds)),
+    models:
+      models === undefined
+        ? undefined
+        : Object.entries(models).map(([name, model]) => ({
+            ...completeModel([name, model], kinds),
+            source: sourceText(written[name]),
+          })),
     file,
     baseDir: dirname(resolve(file)),
   });
@@ -61,7 +72,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
 
 type ModelWords = NonNullable<Document["models"]>[string];
 
-function completeModel([name, words]: readonly [string, ModelWords], kinds: Kinds): ModelConfig {
+function completeModel([name, words]: readonly [string, ModelWords], kinds: Kinds): Omit<ModelConfig, "source"> {
   const options: Readonly<Record<string, unknown>> = words;
   const policies = new Map<string, unknown>();
   for (const { word } of wordKinds(kinds.policies)) if (options[word] !== undefined) policies.set(word, options[word]);

@@ -54,7 +54,8 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
     ...text.document.warnings.map(({ message }) => lowerFirst(message)),
     ...warningsOf(shaped.document),
   ];
-  return { ok: true, config: completeConfig({ ...shaped, document: shaped.document }, kinds, source.file), warnings };
+  const complete = { ...shaped, document: shaped.document, words: value.config };
+  return { ok: true, config: completeConfig(complete, kinds, source.file), warnings };
 }
 
 // Without what is said of a value whose reference failed: it was not read.

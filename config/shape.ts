@@ -9,6 +9,7 @@ import { knownWords } from "./known-words.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
 import { isMap, plannedKind, plannedWords, takePlanned } from "./planned.ts";
 import { type Document, documentOf } from "./schema.ts";
+import { sourceText } from "./source.ts";
 
 /** What the shape pass found. */
 export interface Shaped {
@@ -111,7 +112,8 @@ function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "ba
     const policies = readPolicies(shared, ["backends", name], kinds);
     faults.push(...policies.faults);
     const parsed = kind.options.safeParse(own, { error: describeIssue });
-    if (parsed.success) backends.push({ name, kind, options: parsed.data, policies: policies.read });
+    const source = { options: sourceText(own), policies: sourceText(shared) };
+    if (parsed.success) backends.push({ name, kind, options: parsed.data, policies: policies.read, source });
     else {
       const known = (path: Path) => ({
         built: [...knownWords(kind.options, path.slice(2)), ...(path.length === 2 ? sharedWords(kinds) : [])],

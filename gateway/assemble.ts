@@ -1,7 +1,7 @@
 // Builds the tree of services that a config describes: all of it, or nothing.
 
 import { targetsOfModel } from "../config/complete.ts";
-import type { Config } from "../config/config.ts";
+import type { BackendConfig, Config, ModelConfig } from "../config/config.ts";
 import { parseYaml } from "../config/load.ts";
 import type { Backend } from "../core/backend.ts";
 import type { Env } from "../core/env.ts";
@@ -10,8 +10,9 @@ import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
+import type { LogicalModel } from "./model.ts";
 import { openOperator } from "./operator.ts";
-import { canonical, openParts, type Parts } from "./parts.ts";
+import { canonical, type Kept, openKept, openParts, type Parts } from "./parts.ts";
 import { openPlane, type Plane } from "./plane.ts";
 import { openSageMaker } from "./sagemaker.ts";
 import { openSequences, SEQUENCE_LIMITS } from "./sequences.ts";
@@ -31,7 +32,13 @@ export interface Assembly {
   close(): Promise<void>;
 }
 
-const partsOf = new WeakMap<Assembly, Parts>();
+/** What lives on when the config changes. */
+interface Lasting {
+  readonly parts: Parts;
+  readonly models: Kept<LogicalModel>;
+}
+
+const lastingOf = new WeakMap<Assembly, Lasting>();
 
 /**
  * Opens everything that the config names, or closes what it had opened and throws. Parts that are the same in
@@ -41,14 +48,16 @@ const partsOf = new WeakMap<Assembly, Parts>();
  *   backend's `open` throws
  */
 export async function assemble(config: Config, env: Env, previous?: Assembly): Promise<Assembly> {
-  const parts = openParts(previous === undefined ? undefined : partsOf.get(previous));
+  const before = previous === undefined ? undefined : lastingOf.get(previous);
+  const parts = openParts(before?.parts);
+  const models = openKept(before?.models);
   try {
     const run = previous?.planes.run ?? openSlicer(env.clock);
     const backends: Backend[] = [];
-    for (const { name, kind, options } of config.backends) {
-      const key = canonical(["backend", name, kind.kind, options, config.baseDir]);
+    for (const setting of config.backends) {
+      const { name, kind, options } = setting;
       const context = { name, env, baseDir: config.baseDir, parseYaml, run };
-      backends.push(await parts.use(key, () => kind.open(options, context)));
+      backends.push(await parts.use(backendKey(config, setting), () => kind.open(options, context)));
     }
     warnOfAbsent(config, backends, env);
     const tester = openTesters(config.testers);
@@ -65,6 +74,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
           openSharedMemory({ folder: "/dev/shm", maxBytes: limits.bodyBytes }),
         );
     const plane = openPlane({
+      kept: { parts: models, keyOf: openModelKeys(config) },
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
       policyKinds,
@@ -105,12 +115,31 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
         await parts.close();
       },
     };
-    partsOf.set(assembly, parts);
+    lastingOf.set(assembly, { parts, models });
     return assembly;
   } catch (error) {
+    models.close();
     await parts.close();
     throw error;
   }
+}
+
+/** All that a backend depends on, in the words of the config: what a kind makes of them cannot always be compared. */
+function backendKey({ baseDir }: Config, { name, kind, source }: BackendConfig): string {
+  return JSON.stringify(["backend", name, kind.kind, source.options, baseDir]);
+}
+
+/** All that a model depends on: its words, its backends and theirs, and what holds for all models. */
+function openModelKeys(config: Config): (setting: ModelConfig) => string {
+  const { baseDir, timeoutMs, zone, testers, exposures } = config;
+  const common = canonical([baseDir, timeoutMs, zone, testers, exposures]);
+  const ofBackend = new Map(
+    config.backends.map((setting) => [setting.name, [backendKey(config, setting), setting.source.policies]]),
+  );
+  return (setting) => {
+    const names = [...new Set(targetsOfModel(setting).map(({ backend }) => backend))];
+    return JSON.stringify(["model", setting.name, setting.source, names.map((name) => ofBackend.get(name)), common]);
+  };
 }
 
 /** How long a start or a change waits for servers to tell their signatures; who is later is compared then. */

@@ -11,6 +11,7 @@ import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts"
 import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
+import type { Kept } from "./parts.ts";
 import { openRoute, type Route } from "./route.ts";
 import { openSequences, SEQUENCE_LIMITS, type Sequences } from "./sequences.ts";
 import { openGuard, toldBy } from "./signatures.ts";
@@ -50,6 +51,8 @@ export interface PlaneOptions {
   readonly server: ServerMetadata;
   readonly env: Env;
   readonly run: RunSliced;
+  /** The models that live on when the config changes, and the key that says all that one depends on. */
+  readonly kept?: { readonly parts: Kept<LogicalModel>; readonly keyOf: (setting: ModelConfig) => string };
   /** The sequences that go on; a table of its own when absent. */
   readonly sequences?: Sequences;
   /** What counts the versions' answers; counters of its own when absent. */

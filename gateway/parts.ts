@@ -62,3 +62,48 @@ export function canonical(value: unknown): string {
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }
+
+/** Parts that are opened at once and may come and go while a tree is in force: the models. */
+export interface Kept<P extends { close(): void }> {
+  /** The part under this key: this tree's or the previous one's where they have it, else a new one. */
+  use(key: string, open: () => P): P;
+  /** This tree needs it no longer. */
+  drop(key: string): void;
+  close(): void;
+}
+
+interface Counted<P> {
+  readonly part: P;
+  users: number;
+}
+
+const countedBy = new WeakMap<object, ReadonlyMap<string, Counted<unknown>>>();
+
+/** @param previous the tree before, which may let go of its parts earlier or later than this one */
+export function openKept<P extends { close(): void }>(previous?: Kept<P>): Kept<P> {
+  const before = previous === undefined ? undefined : (countedBy.get(previous) as ReadonlyMap<string, Counted<P>>);
+  const held = new Map<string, Counted<P>>();
+  const drop = (key: string) => {
+    const counted = held.get(key);
+    if (counted === undefined) return;
+    held.delete(key);
+    counted.users -= 1;
+    if (counted.users === 0) counted.part.close();
+  };
+  const kept: Kept<P> = {
+    use(key, open) {
+      const known = held.get(key);
+      if (known !== undefined) return known.part;
+      const counted = before?.get(key) ?? { part: open(), users: 0 };
+      counted.users += 1;
+      held.set(key, counted);
+      return counted.part;
+    },
+    drop,
+    close() {
+      for (const key of [...held.keys()].reverse()) drop(key);
+    },
+  };
+  countedBy.set(kept, held);
+  return kept;
+}

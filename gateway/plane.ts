@@ -8,6 +8,7 @@ import type { DataPlane } from "../core/protocol.ts";
 import type { ModelRef } from "../core/request.ts";
 import { explain } from "./explain.ts";
 import { type LogicalModel, openModel, type PlaneOptions } from "./model.ts";
+import { type Kept, openKept } from "./parts.ts";
 import { gatewayStack } from "./stack.ts";
 import { chooseVersion, targetsServe } from "./versions.ts";
 
@@ -81,22 +82,37 @@ interface Finder {
 }
 
 function byConfig(options: PlaneOptions, settings: readonly ModelConfig[]): Finder {
-  const models = new Map(settings.map((setting) => [setting.name, openModel(options, setting)]));
+  const kept = modelsOf(options);
+  const models = new Map(settings.map((setting) => [setting.name, kept.use(setting)]));
   const list = [...models.values()];
+  return { model: (name) => models.get(name), models: () => list, close: kept.close };
+}
+
+interface Models {
+  use(setting: ModelConfig): LogicalModel;
+  drop(setting: ModelConfig): void;
+  close(): void;
+}
+
+/** The models of the tree, which go on with those of the tree before where nothing that they depend on has changed. */
+function modelsOf(options: PlaneOptions): Models {
+  const parts: Kept<LogicalModel> = options.kept?.parts ?? openKept();
+  const keyOf = options.kept?.keyOf ?? (({ name, source }: ModelConfig) => `${name} ${source}`);
   return {
-    model: (name) => models.get(name),
-    models: () => list,
-    close() {
-      for (const model of list) model.close();
-    },
+    use: (setting) => parts.use(keyOf(setting), () => openModel(options, setting)),
+    drop: (setting) => parts.drop(keyOf(setting)),
+    close: parts.close,
   };
 }
 
 /** Follows the backends' catalogs: a model appears and goes with its files. */
 function byCatalog(options: PlaneOptions): Finder {
-  let models = catalogModels(options, { strict: true, before: new Map() });
+  const kept = modelsOf(options);
+  let models = catalogModels(options, { strict: true, before: new Map(), kept });
   const refresh = () => {
-    models = catalogModels(options, { strict: false, before: models });
+    const before = models;
+    models = catalogModels(options, { strict: false, before, kept });
+    for (const [name, { model, setting }] of before) if (models.get(name)?.model !== model) kept.drop(setting);
   };
   const stops = options.backends.map(({ backend }) => backend.catalog.onChange(refresh));
   return {
@@ -104,6 +120,7 @@ function byCatalog(options: PlaneOptions): Finder {
     models: () => [...models.values()].map(({ model }) => model),
     close() {
       for (const stop of stops) stop();
+      kept.close();
     },
   };
 }
@@ -111,6 +128,7 @@ function byCatalog(options: PlaneOptions): Finder {
 /** A model of a backend's catalog. */
 interface Found {
   readonly backend: Backend;
+  readonly setting: ModelConfig;
   readonly model: LogicalModel;
 }
 
@@ -118,6 +136,7 @@ interface CatalogPass {
   /** At start a name in two backends is an error; later the one that was there first stays. */
   readonly strict: boolean;
   readonly before: ReadonlyMap<string, Found>;
+  readonly kept: Models;
 }
 
 function catalogModels(options: PlaneOptions, pass: CatalogPass): ReadonlyMap<string, Found> {
@@ -133,7 +152,8 @@ function catalogModels(options: PlaneOptions, pass: CatalogPass): ReadonlyMap<st
         if (known?.backend !== backend) continue;
       }
       const same = known?.backend === backend ? known : undefined;
-      models.set(name, same ?? { backend, model: openModel(options, catalogModel(name, backend)) });
+      const setting = same?.setting ?? catalogModel(name, backend);
+      models.set(name, same ?? { backend, setting, model: pass.kept.use(setting) });
     }
   }
   return new Map([...models].sort(([a], [b]) => compareVersions(a, b)));
@@ -141,7 +161,10 @@ function catalogModels(options: PlaneOptions, pass: CatalogPass): ReadonlyMap<st
 
 function catalogModel(name: string, backend: Backend): ModelConfig {
   const target = { backend: backend.name, model: name, tags: [] };
-  return { name, runs: { by: "backend", target }, labels: new Map(), signature: undefined, policies: new Map() };
+  const runs = { by: "backend", target } as const;
+  // one word, which no model of a config has: all that it depends on is its backend
+  const source = JSON.stringify({ of: backend.name });
+  return { name, runs, labels: new Map(), signature: undefined, policies: new Map(), source };
 }
 
 function serverReady(readiness: PlaneOptions["readiness"], models: readonly LogicalModel[]): boolean {

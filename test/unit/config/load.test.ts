@@ -29,7 +29,15 @@ describe("a config that is right", () => {
       log: { level: "info" },
       triton: { control: false, sharedMemory: false },
       zone: undefined,
-      backends: [{ name: "local", kind: stub, options: { repository: "m", workers: "auto" }, policies: new Map() }],
+      backends: [
+        {
+          name: "local",
+          kind: stub,
+          options: { repository: "m", workers: "auto" },
+          policies: new Map(),
+          source: { options: '{"repository":"m"}', policies: "[]" },
+        },
+      ],
       models: undefined,
       file: "f.yaml",
       baseDir: resolve("."),
@@ -72,13 +80,21 @@ models:
     });
     expect(config.log).toEqual({ level: "silent" });
     expect(config.models).toEqual([
-      { name: "one", runs: on("a", "one"), labels: new Map(), signature: undefined, policies: new Map() },
+      {
+        name: "one",
+        runs: on("a", "one"),
+        labels: new Map(),
+        signature: undefined,
+        policies: new Map(),
+        source: '{"backend":"a"}',
+      },
       {
         name: "two",
         runs: on("a", "other"),
         labels: new Map(),
         signature: undefined,
         policies: new Map([["timeout", 2000]]),
+        source: '{"backend":"a","model":"other","timeout":"2s"}',
       },
     ]);
   });

@@ -76,6 +76,7 @@ function guardOf(first: Signature | undefined, second: Signature | undefined, ro
     name: "m",
     runs,
     labels: new Map(),
+    source: "",
     signature: undefined,
     policies: new Map(),
     ...(route === undefined ? {} : { route: branchWord(policyKinds).parse(route) }),
