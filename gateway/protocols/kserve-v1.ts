@@ -12,9 +12,9 @@ export const kserveV1: Protocol = {
   prefixes: ["/", "/v1/models"],
   fail,
   routes: [
-    { method: "GET", path: "/", handle: guarded(alive) },
-    { method: "GET", path: "/v1/models", handle: guarded(list) },
-    { method: "POST", path: "/v1/models/:model:explain", handle: explain },
+    { method: "GET", path: "/", summary: "Whether the gateway is alive.", handle: guarded(alive) },
+    { method: "GET", path: "/v1/models", summary: "The names of all models.", handle: guarded(list) },
+    { method: "POST", path: "/v1/models/:model:explain", summary: "An explanation by the model.", handle: explain },
   ],
 };
 

@@ -8,11 +8,14 @@ import { classify, regress } from "./tfs-rest/examples.ts";
 import { predict } from "./tfs-rest/predict.ts";
 import { fail, guarded, NAME } from "./tfs-rest/replies.ts";
 
-const get = (path: string, handle: Route["handle"]): Route => ({ method: "GET", path, handle });
-const post = (path: string, handle: Route["handle"]): Route => ({ method: "POST", path, handle });
+type Rest = Pick<Route, "summary" | "handle">;
+
+const get = (path: string, rest: Rest): Route => ({ method: "GET", path, ...rest });
+const post = (path: string, rest: Rest): Route => ({ method: "POST", path, ...rest });
 
 const MODEL = "/v1/models/:model";
 const CHOSEN = [`${MODEL}/versions/:version`, `${MODEL}/labels/:label`];
+const MALFORMED: Rest = { summary: "Names no verb: always refused.", handle: guarded(malformed) };
 
 export const tfsRest: Protocol = {
   name: NAME,
@@ -20,16 +23,19 @@ export const tfsRest: Protocol = {
   prefixes: ["/v1/models"],
   fail,
   routes: [
-    ...CHOSEN.flatMap((path) => [get(path, status), post(`${path}:predict`, predict)]),
-    // a question without a verb is malformed to TensorFlow Serving, not of the wrong method
-    ...[MODEL, ...CHOSEN].flatMap((path) => [path, `${path}/metadata`]).map((path) => post(path, guarded(malformed))),
-    ...[MODEL, ...CHOSEN].flatMap((path) => [
-      get(`${path}/metadata`, metadata),
-      post(`${path}:classify`, classify),
-      post(`${path}:regress`, regress),
+    ...CHOSEN.flatMap((path) => [
+      get(path, { summary: "The states of the model's versions.", handle: status }),
+      post(`${path}:predict`, { summary: "A prediction, by row or by column.", handle: predict }),
     ]),
-    get("/v1/models/*", guarded(malformed)),
-    post("/v1/models/*", guarded(malformed)),
+    ...[MODEL, ...CHOSEN].flatMap((path) => [
+      get(`${path}/metadata`, { summary: "The model's signature.", handle: metadata }),
+      post(`${path}:classify`, { summary: "Classes of each example.", handle: classify }),
+      post(`${path}:regress`, { summary: "A value of each example.", handle: regress }),
+    ]),
+    // a question without a verb is malformed to TensorFlow Serving, not of the wrong method
+    ...[MODEL, ...CHOSEN].flatMap((path) => [post(path, MALFORMED), post(`${path}/metadata`, MALFORMED)]),
+    get("/v1/models/*", MALFORMED),
+    post("/v1/models/*", MALFORMED),
   ],
 };
 

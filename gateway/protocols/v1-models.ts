@@ -20,8 +20,13 @@ export const v1Models: Protocol = {
   prefixes: ["/v1/models"],
   fail,
   routes: [
-    { method: "GET", path: "/v1/models/:model", handle: state },
-    { method: "POST", path: "/v1/models/:model:predict", handle: predict },
+    {
+      method: "GET",
+      path: "/v1/models/:model",
+      summary: "The model's versions, and whether it is ready.",
+      handle: state,
+    },
+    { method: "POST", path: "/v1/models/:model:predict", summary: "A prediction of the model.", handle: predict },
   ],
 };
 

@@ -10,7 +10,7 @@ import {
   type TfsInferenceTask,
 } from "../../../wire/tfs-proto-examples.ts";
 import { grpcFail, grpcReply, messageOf, OK } from "../grpc-status.ts";
-import { askedBy, type Question } from "./examples.ts";
+import { askedBy, joined, type Question } from "./examples.ts";
 import { exchangeBy, type Method } from "./replies.ts";
 
 /** Tasks of one message: a model has few signatures. */
@@ -20,7 +20,7 @@ const MAX_TASKS = 16;
 export async function multiInference(wire: WireRequest, planes: Planes): Promise<WireReply> {
   let questions: readonly Question[];
   try {
-    questions = questionsIn(messageOf(wire));
+    questions = await questionsIn(wire, planes);
   } catch (error) {
     return grpcFail(error);
   }
@@ -38,8 +38,8 @@ export async function multiInference(wire: WireRequest, planes: Planes): Promise
   return { ...first, body: encodeMultiResponse(results.filter((result) => result !== undefined)) };
 }
 
-function questionsIn(message: Uint8Array): readonly Question[] {
-  const { tasks, examples } = decodeMultiRequest(message);
+async function questionsIn(wire: WireRequest, planes: Planes): Promise<readonly Question[]> {
+  const { tasks, examples } = decodeMultiRequest(messageOf(wire));
   if (tasks.length === 0) throw noTasks();
   if (tasks.length > MAX_TASKS) throw invalid(`expected at most ${MAX_TASKS} tasks, got ${tasks.length}`);
   const name = tasks[0]?.model?.name;
@@ -52,7 +52,9 @@ function questionsIn(message: Uint8Array): readonly Question[] {
     if (seen.has(signature)) throw invalid(`Duplicate evaluation of signature: ${signature}`);
     seen.add(signature);
   }
-  return tasks.map((task) => ({ task: taskOf(task), model: task.model, examples }));
+  const asked = tasks.map((task) => ({ task: taskOf(task), model: task.model }));
+  const input = await joined(examples, wire, planes);
+  return asked.map((one) => ({ ...one, input }));
 }
 
 function noTasks(): InferError {

@@ -3,6 +3,7 @@
 import type { Planes, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferResponse, ModelRef, Reply } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
+import { openPace } from "../../../wire/sliced.ts";
 import { classesOf, examplesTensor, regressionsOf } from "../../../wire/tfs-examples.ts";
 import {
   decodeExamplesRequest,
@@ -64,15 +65,14 @@ interface Asked {
 
 async function decode({ method, model }: Asked, wire: WireRequest, planes: Planes): Promise<Decoded<undefined>> {
   const body = wire.body as Uint8Array;
-  const { examples, signature } = await planes.run(decodeExamplesRequest(body, { limits: planes.limits }), {
-    small: body.byteLength <= SMALL_BYTES,
-    signal: wire.signal,
-  });
+  const how = { small: body.byteLength <= SMALL_BYTES, signal: wire.signal };
+  const { examples, signature } = await planes.run(decodeExamplesRequest(body, { limits: planes.limits }), how);
+  const input = await planes.run(examplesTensor(examples, openPace({})), how);
   return {
     request: {
       model,
       task: method.task,
-      inputs: [examplesTensor(examples)],
+      inputs: [input],
       parameters: NO_PARAMETERS,
       stream: false,
       ...signatureAsked(signature),

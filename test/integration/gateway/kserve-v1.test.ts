@@ -14,6 +14,7 @@ const MODELS = `models:
   slow-tfs: {backend: local, model: slow, dialect: tf-serving}
   slow-kserve: {backend: local, model: slow, dialect: kserve-v1}
   echo-kserve: {backend: local, model: echo, dialect: kserve-v1}
+  declared: {versions: {"5": {backend: local, model: half, version: 1}, "6": {backend: local, model: slow}}}
   echo-torchserve: {backend: local, model: echo, dialect: torchserve}
 `;
 
@@ -62,6 +63,22 @@ describe("documents", () => {
     ["slow-tfs", 200, { model_version_status: [loading] }],
     ["half-kserve", 200, { name: "half-kserve", ready: true }],
     ["slow-kserve", 503, { error: "Model with name slow-kserve is not ready." }],
+    [
+      "declared",
+      200,
+      {
+        name: "declared",
+        ready: true,
+        model_version_status: [
+          {
+            version: "6",
+            state: "END",
+            status: { error_code: "UNKNOWN", error_message: 'on "local" loading: still loading' },
+          },
+          available("5"),
+        ],
+      },
+    ],
     ["nope", 404, { error: "Model with name nope does not exist." }],
   ])("GET /v1/models/%s is %i", async (name, status, body) => {
     const answer = await rows.get(`/v1/models/${name}`);

@@ -173,7 +173,7 @@ describe("examples", () => {
     const back = runNow(decodeExamplesRequest(Buffer.from(text), { limits }));
     expect(back.signature).toBe("s");
     expect(back.examples.map(featuresIn)).toEqual(examples.map(featuresIn));
-    const again = runNow(examplesOf([examplesTensor(examples)], openPace({})));
+    const again = runNow(examplesOf([runNow(examplesTensor(examples, openPace({})))], openPace({})));
     expect(again.map((one) => Buffer.from(one))).toEqual(examples.map((one) => Buffer.from(one)));
   });
 
