@@ -48,7 +48,8 @@ export function failOf(model: ModelRef, planes: Planes): (error: unknown) => Wir
 
 /** A path that takes no such request here, as TorchServe answers where its model API is not enabled. */
 export function notAllowed(message: string): WireReply {
-  return answer(405, { type: "MethodNotAllowedException", message });
+  const reply = answer(405, { type: "MethodNotAllowedException", message });
+  return { ...reply, headers: { ...reply.headers, "sluice-error-origin": "client" } };
 }
 
 /** A document, or its error's place. */

@@ -1,7 +1,7 @@
 // TorchServe's management of models, as far as the gateway can do it: list and describe; load and unload where a backend allows it.
 
 import { abortReason } from "../../../core/call.ts";
-import { InferError, invalid } from "../../../core/error.ts";
+import { asInferError, InferError, invalid } from "../../../core/error.ts";
 import type { Planes, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
 import { failOf, json, notAllowed } from "./fail.ts";
 import { modelOf } from "./predict.ts";
@@ -138,6 +138,9 @@ export function managed(handle: Route["handle"]): Route["handle"] {
     try {
       return await handle(wire, planes);
     } catch (error) {
+      const fault = asInferError(error);
+      // what TorchServe answers where its model API is not enabled
+      if (fault.code === "permission-denied" || fault.code === "unsupported") return notAllowed(fault.message);
       return failOf(modelOf(wire), planes)(error);
     }
   };

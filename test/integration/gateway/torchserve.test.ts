@@ -1,6 +1,7 @@
 // TorchServe at the front: bodies of every kind to models with and without a signature, its errors, health and management.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { backendKinds } from "../../../backends/registry.ts";
 import { InferError } from "../../../core/error.ts";
 import type { InferRequest, InferResponse, Reply } from "../../../core/request.ts";
 import { NO_PARAMETERS, type Tensor } from "../../../core/tensor.ts";
@@ -174,10 +175,30 @@ describe("models that have a signature", () => {
     ["PUT", "/models/digits/1/set-default"],
     ["PUT", "/models/digits?min_worker=4"],
     ["DELETE", "/models/digits/1"],
+    ["DELETE", "/models/digits"],
+    ["PUT", "/models/digits?min_worker=0"],
+    ["POST", "/models?url=digits.mar"],
   ])("%s %s is refused as where the model API is not enabled", async (method, path) => {
     const answer = await gateway.ask({ method, path });
     expect([answer.status, answer.json()]).toMatchObject([405, { type: "MethodNotAllowedException" }]);
   });
+});
+
+test("a model is unloaded and registered again where the config lets clients do so", async () => {
+  const gateway = await startGateway({
+    yaml: "triton: {control: true}\nbackends: {local: {kind: onnx, repository: ./models}}",
+    kinds: backendKinds,
+  });
+  const row = { path: "/predictions/iris", headers: JSON_BODY, body: "[[5.1, 3.5, 1.4, 0.2]]" };
+  const statuses = [(await gateway.ask(row)).status];
+  statuses.push((await gateway.ask({ path: "/models/iris", method: "DELETE" })).status);
+  statuses.push((await gateway.ask(row)).status);
+  const again = await gateway.ask({ path: "/models?url=iris.mar", method: "POST" });
+  statuses.push(again.status, (await gateway.ask(row)).status);
+  await gateway.close();
+  expect([statuses[0], statuses[1], statuses[3], statuses[4]]).toEqual([200, 200, 200, 200]);
+  expect([404, 503]).toContain(statuses[2]);
+  expect(again.json<unknown>()).toEqual({ status: 'Model "iris" registered' });
 });
 
 describe("models that nobody declares", () => {
