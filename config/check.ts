@@ -188,10 +188,14 @@ function checkLabels(at: Path, { labels, versions }: ModelWords): readonly Fault
   });
 }
 
-function checkLimits({ limits }: Document): readonly Fault[] {
-  if ("fraction" in limits.inFlight || limits.inFlight.bytes >= limits.body) return [];
-  const least = formatBytes(limits.body);
-  const message = `expected at least limits.body (${least}), or no body of that size could ever enter, got ${formatBytes(limits.inFlight.bytes)}`;
+function checkLimits({ listen, limits }: Document): readonly Fault[] {
+  const { inFlight } = limits;
+  if ("fraction" in inFlight) return [];
+  const words = listen.grpc === undefined ? (["body"] as const) : (["body", "message"] as const);
+  const tooLarge = words.find((word) => limits[word] > inFlight.bytes);
+  if (tooLarge === undefined) return [];
+  const least = formatBytes(limits[tooLarge]);
+  const message = `expected at least limits.${tooLarge} (${least}), or no ${tooLarge} of that size could ever enter, got ${formatBytes(inFlight.bytes)}`;
   return [{ path: ["limits", "inFlight"], message }];
 }
 

@@ -122,7 +122,12 @@ describe("references between words", () => {
     ]);
   });
 
-  it("hold the bytes in flight to at least one body", () => {
+  it("hold the bytes in flight to at least one body, and one message where gRPC is spoken", () => {
+    expect(mistakesIn(`${BACKEND}limits: {body: 1MiB, inFlight: 1MiB}`)).toEqual([]);
+    const grpc = "listen: {grpc: '127.0.0.1:0'}\n";
+    expect(mistakesIn(`${BACKEND}${grpc}limits: {body: 1MiB, message: 2MiB, inFlight: 1MiB}`)).toEqual([
+      "limits.inFlight: expected at least limits.message (2MiB), or no message of that size could ever enter, got 1MiB (f.yaml:3)",
+    ]);
     expect(mistakesIn(`${BACKEND}limits: {body: 2MiB, inFlight: 1MiB}`)).toEqual([
       "limits.inFlight: expected at least limits.body (2MiB), or no body of that size could ever enter, got 1MiB (f.yaml:2)",
     ]);
