@@ -1,10 +1,10 @@
 // One loaded state of a version's files: in use by runs, and let go when the last of them has ended.
 
-import type { Signature } from "./signature.ts";
+import type { DeclaredSignature } from "./declared.ts";
 
 export interface Artifact {
   readonly session: string;
-  readonly signature: Signature;
+  readonly signature: DeclaredSignature;
   /** sha256 of the files. */
   readonly hash: string;
   /** Counts a run in; the answer counts it out. */

@@ -3,7 +3,9 @@
 import type { ControlPlane } from "../../core/backend.ts";
 import { unlessAborted } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
+import { synthesizeConfig } from "../../wire/model-config.ts";
 import type { Library } from "./library.ts";
+import { metadataOf } from "./metadata.ts";
 import type { Shelf } from "./shelf.ts";
 
 /** Loading and unloading go on when their caller has gone: half a model is nobody's wish. */
@@ -17,6 +19,15 @@ export function openOnnxControl(library: Library, shelf: Shelf): ControlPlane {
         throw new InferError("unsupported", `failed to load '${model}', ${text}`);
       }
       await unlessAborted(library.load(model), signal);
+    },
+    async config({ name, version }) {
+      const select = version === undefined ? { by: "default" as const } : { by: "version" as const, version };
+      const metadata = metadataOf(shelf, { name, select });
+      const { maxRows } = shelf.resolve({ name, select }).artifact.signature;
+      return synthesizeConfig(metadata, {
+        fileName: "model.onnx",
+        ...(maxRows === undefined ? {} : { maxBatchSize: maxRows }),
+      });
     },
     async unload(model) {
       library.unload(model);

@@ -264,5 +264,12 @@ function numbersOf(model: FoundModel): readonly string[] {
 
 function markOf(model: FoundModel, inspected: Inspected): string {
   const { labels: _labels, versionPolicy: _policy, ...loadedWith } = model.settings;
-  return JSON.stringify([inspected.fingerprint, loadedWith, model.mistake ?? null]);
+  const { config, labels } = model.declared ?? {};
+  return JSON.stringify([
+    inspected.fingerprint,
+    loadedWith,
+    model.mistake ?? null,
+    config ?? null,
+    [...(labels ?? [])],
+  ]);
 }

@@ -4,9 +4,10 @@ import type { Env } from "../../core/env.ts";
 import { asInferError, InferError } from "../../core/error.ts";
 import { formatBytes } from "../../core/units.ts";
 import { type Artifact, openArtifact } from "./artifact.ts";
+import { declare, undeclared } from "./declared.ts";
 import { type Inspected, isUnchanged } from "./inspect.ts";
 import type { Memory } from "./memory.ts";
-import { type ModelSettings, type OnnxOptions, sessionOptionsOf } from "./options.ts";
+import { type OnnxOptions, sessionOptionsOf } from "./options.ts";
 import type { Pool, PoolSpec } from "./pool.ts";
 import type { FoundModel } from "./repository.ts";
 import { signatureOf } from "./signature.ts";
@@ -50,7 +51,7 @@ export async function loadArtifact(loadable: Loadable, session: string, parts: L
   const { content, bytes, files } = inspected;
   if (!content.ok) throw content.error;
   const name = `${model.name} version ${loadable.version}`;
-  const workers = workersOf(model.settings, parts.workers);
+  const workers = workersOf(model, parts.workers);
   const free = parts.memory.reserve(name, { workers, bytes });
   const began = env.clock.now();
   try {
@@ -71,7 +72,10 @@ export async function loadArtifact(loadable: Loadable, session: string, parts: L
     const hash = await hashing;
     const memory = `${workers} x ${formatBytes(bytes)} = ${formatBytes(workers * bytes)}`;
     env.log.info({ model: name, memory, tookMs: Math.round(env.clock.now() - began) }, "model loaded");
-    return openArtifact({ session, signature: signatureOf(facts, content.graph), hash, free });
+    const own = signatureOf(facts, content.graph);
+    const signature = model.declared === undefined ? undeclared(own) : declare(own, model.declared);
+    for (const said of model.declared?.config.ignored ?? []) env.log.warn({ model: name }, `config.pbtxt: ${said}`);
+    return openArtifact({ session, signature, hash, free });
   } catch (error) {
     await pool.unload(session);
     free();
@@ -90,8 +94,10 @@ function judgeWarmUp(name: string, warmUp: WarmUp, env: Env): PoolSpec["warmUpFa
   };
 }
 
-function workersOf(settings: ModelSettings, most: number): number {
+// instances of a config.pbtxt are those of another server's machine: here there are as many as there are workers
+function workersOf({ settings, declared }: FoundModel, most: number): number {
   const { workers = most } = settings;
   if (workers <= most) return workers;
+  if (declared?.config.settings.workers === workers) return most;
   throw new InferError("unavailable", `config.yaml: workers: expected at most the backend's ${most}, got ${workers}`);
 }

@@ -5,13 +5,14 @@ import { resolve } from "node:path";
 import { type Backend, type BackendContext, type BackendKind, type Endpoint, fixedPool } from "../../core/backend.ts";
 import { type Call, checkCall } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
-import type { ModelMetadata } from "../../core/model.ts";
 import type { InferRequest, InferResponse, ModelRef } from "../../core/request.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { checkRequest } from "./check.ts";
 import { openOnnxControl } from "./control.ts";
+import { checkRows, reshape } from "./declared.ts";
 import { openLibrary } from "./library.ts";
 import { memoryLimit, openMemory } from "./memory.ts";
+import { metadataOf } from "./metadata.ts";
 import { type OnnxOptions, onnxOptions, workerCount } from "./options.ts";
 import { openPool, type Pool } from "./pool.ts";
 import { type SpawnWorker, spawnProcess, spawnThread } from "./port.ts";
@@ -130,34 +131,21 @@ async function infer(parts: EndpointParts, request: InferRequest, call: Call): P
   const model = { name: version.model, version: version.version };
   call.trace.learn({ backend, endpoint: `${backend}/local`, version: model.version });
   const checked = checkRequest(request, artifact.signature);
+  checkRows(request, artifact.signature);
+  const inputs = reshape(checked.inputs, artifact.signature, "there");
   const done = artifact.use();
   try {
     const { outputs, queuedMs, ranMs } = await pool.run(
-      { session: artifact.session, model: model.name, ...checked },
+      { session: artifact.session, model: model.name, outputs: checked.outputs, inputs },
       call,
     );
     call.trace.learn({ queuedMs, ranMs });
     context.env.emit({ type: "run-done", backend, model: model.name, version: model.version, queuedMs, ranMs });
-    return { kind: "whole", model, outputs, parameters: NO_PARAMETERS };
+    const shaped = reshape(outputs, artifact.signature, "here");
+    return { kind: "whole", model, outputs: shaped, parameters: NO_PARAMETERS };
   } finally {
     done();
   }
-}
-
-function metadataOf(shelf: Shelf, ref: ModelRef): ModelMetadata {
-  const { version, artifact } = shelf.resolve(ref);
-  const { batchDim, inputs, outputs } = artifact.signature;
-  return {
-    name: version.model,
-    version: version.version,
-    versions: shelf.catalog.ready(version.model) ?? [],
-    platform: "onnxruntime_onnx",
-    inputs,
-    outputs,
-    ...(batchDim === undefined ? {} : { batchDim }),
-    stateful: false,
-    artifact: artifact.hash,
-  };
 }
 
 function refOf(model: { readonly name: string; readonly version?: string }): ModelRef {

@@ -4,7 +4,9 @@ import type { Dirent } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { compareVersions } from "../../core/model.ts";
+import type { Declared } from "./declared.ts";
 import { type ModelSettings, NO_SETTINGS, readModelSettings } from "./options.ts";
+import { readTritonConfig } from "./triton-config.ts";
 
 /** A version's file, not looked into yet. */
 export interface FoundVersion {
@@ -20,7 +22,9 @@ export interface FoundModel {
   /** From old to new. */
   readonly versions: readonly FoundVersion[];
   readonly settings: ModelSettings;
-  /** What is wrong with its config.yaml; it is then as if there were none. */
+  /** What its config.pbtxt says, where it has one. */
+  readonly declared?: Declared;
+  /** What is wrong with its config.yaml or config.pbtxt; it is then as if there were none. */
   readonly mistake: string | undefined;
 }
 
@@ -38,6 +42,7 @@ export interface ScanOptions {
 
 /** A version's folder, as Triton has it: a number above 0 without leading zeros. */
 const VERSION = /^[1-9]\d{0,17}$/;
+const MODEL_FILE = "model.onnx";
 const FLAT = ".onnx";
 const MAX_SETTINGS_BYTES = 1024 * 1024;
 
@@ -84,25 +89,63 @@ export async function leadsInside(path: string, root: string): Promise<boolean> 
 
 async function readModel(name: string, folder: string, options: ScanOptions): Promise<FoundModel | undefined> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const versions = entries
+  const has = (file: string) => entries.some((entry) => entry.name === file);
+  const numbers = entries
     .filter((entry) => VERSION.test(entry.name) && (entry.isDirectory() || entry.isSymbolicLink()))
-    .map((entry) => ({ version: entry.name, path: join(folder, entry.name, "model.onnx") }))
-    .sort((a, b) => compareVersions(a.version, b.version));
-  if (versions.length === 0) return undefined;
-  const settingsPath = join(folder, "config.yaml");
-  if (!entries.some((entry) => entry.name === "config.yaml")) {
-    return { name, folder, versions, settings: NO_SETTINGS, mistake: undefined };
-  }
+    .map((entry) => entry.name)
+    .sort(compareVersions);
+  if (numbers.length === 0) return undefined;
+  const found = (file: string) => ({
+    name,
+    folder,
+    versions: numbers.map((version) => ({ version, path: join(folder, version, file) })),
+  });
+  let reading = "config.pbtxt";
   try {
-    if (!(await leadsInside(settingsPath, options.root))) throw new Error("it leads out of the repository");
-    const { size } = await stat(settingsPath);
-    if (size > MAX_SETTINGS_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_SETTINGS_BYTES} are read`);
-    const settings = readModelSettings(options.parseYaml(await readFile(settingsPath, "utf8")));
-    return { name, folder, versions, settings, mistake: undefined };
+    const declared = has(reading) ? await readDeclared({ name, folder, root: options.root }) : undefined;
+    reading = "config.yaml";
+    const own = has(reading)
+      ? readModelSettings(options.parseYaml(await readSmall(folder, reading, options.root)))
+      : NO_SETTINGS;
+    return {
+      ...found(declared?.config.fileName ?? MODEL_FILE),
+      settings: { ...declared?.config.settings, ...own },
+      mistake: undefined,
+      ...(declared === undefined ? {} : { declared }),
+    };
   } catch (error) {
-    const mistake = `config.yaml: ${error instanceof Error ? error.message : String(error)}`;
-    return { name, folder, versions, settings: NO_SETTINGS, mistake };
+    const mistake = `${reading}: ${error instanceof Error ? error.message : String(error)}`;
+    return { ...found(MODEL_FILE), settings: NO_SETTINGS, mistake };
   }
+}
+
+/** Triton's config, with the names of classes that lie beside it, a line each. */
+async function readDeclared({
+  name,
+  folder,
+  root,
+}: {
+  readonly name: string;
+  readonly folder: string;
+  readonly root: string;
+}): Promise<Declared> {
+  const config = readTritonConfig(await readSmall(folder, "config.pbtxt", root), name);
+  const labels = new Map<string, readonly string[]>();
+  for (const { name: output, labels: file } of config.outputs) {
+    if (file === undefined || file === "") continue;
+    const lines = (await readSmall(folder, file, root)).split(/\r?\n/);
+    if (lines.at(-1) === "") lines.pop();
+    labels.set(output, lines);
+  }
+  return { config, labels };
+}
+
+async function readSmall(folder: string, file: string, root: string): Promise<string> {
+  const path = join(folder, file);
+  if (!(await leadsInside(path, root))) throw new Error(`${file} leads out of the repository`);
+  const { size } = await stat(path);
+  if (size > MAX_SETTINGS_BYTES) throw new Error(`${file} has ${size} bytes, at most ${MAX_SETTINGS_BYTES} are read`);
+  return readFile(path, "utf8");
 }
 
 function isCandidate(entry: Dirent): boolean {

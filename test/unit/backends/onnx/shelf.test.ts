@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Artifact, openArtifact } from "../../../../backends/onnx/artifact.ts";
+import { undeclared } from "../../../../backends/onnx/declared.ts";
 import { openShelf } from "../../../../backends/onnx/shelf.ts";
 import { InferError } from "../../../../core/error.ts";
 import type { Select } from "../../../../core/request.ts";
@@ -7,7 +8,7 @@ import { fakeEnv } from "../../../support/fake-env.ts";
 
 function artifact(session: string): Artifact {
   const signature = { inputs: [], outputs: [], defaults: new Set(""), anyRank: new Set(""), batchDim: undefined };
-  return openArtifact({ session, signature, hash: "", free: () => {} });
+  return openArtifact({ session, signature: undeclared(signature), hash: "", free: () => {} });
 }
 
 function shelfWith(versions: readonly string[]) {
