@@ -111,7 +111,10 @@ function* readDeclared(typed: TypedBody, declared: ModelMetadata, limits: Planes
   // an array carries one output only, so its answer is JSON unless Accept asks for an array
   if (type === NPY_TYPE) return read("json-instances", [arrayOf(body, specs)]);
   const payload = payloadSpec(specs);
-  if (isJsonType(type) || (isText && (type === "" || type === URLENCODED_TYPE || payload === undefined))) {
+  if (
+    isJsonType(type) ||
+    (isText && (type === "" || type === URLENCODED_TYPE || (payload === undefined && !type.endsWith("+json"))))
+  ) {
     const format = yield* formatOfJson(body, { ...limits, names: specs.map(({ name }) => name) });
     return read(format, yield* decodeRequest(body, { ...known, format }));
   }
@@ -121,6 +124,8 @@ function* readDeclared(typed: TypedBody, declared: ModelMetadata, limits: Planes
 }
 
 function isJsonType(type: string): boolean {
+  // Triton's form for SageMaker: tensors' bytes behind the JSON
+  if (type.endsWith(".binary+json")) return false;
   return type === "application/json" || type === "text/json" || type.endsWith("+json");
 }
 
