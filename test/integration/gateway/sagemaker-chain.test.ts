@@ -1,7 +1,7 @@
 // A gateway in front of a gateway, with SageMaker's runtime API between them: what one signs the other verifies, bodies pass unchanged.
 
 import { request } from "node:http";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sagemaker } from "../../../backends/sagemaker.ts";
 import type { Call } from "../../../core/call.ts";
 import type { InferRequest, InferResponse, Reply } from "../../../core/request.ts";
@@ -43,7 +43,7 @@ beforeAll(async () => {
   stranger = await startGateway({ yaml: outerYaml(inner.port, "another"), kinds: [sagemaker] });
   // the first look at the server is still on its way
   for (const gateway of [outer, stranger]) {
-    await expect.poll(async () => (await gateway.ask({ path: "/v2/models/m/ready" })).status).toBe(200);
+    await vi.waitFor(async () => expect((await gateway.ask({ path: "/v2/models/m/ready" })).status).toBe(200));
   }
 });
 
