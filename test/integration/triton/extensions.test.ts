@@ -2,8 +2,19 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backendKinds } from "../../../backends/registry.ts";
+import { MODEL_CONFIG_ANSWER } from "../../../wire/oip-proto-config.ts";
+import {
+  CUDA_REGISTER,
+  LOG_SETTINGS,
+  MODEL_NAME,
+  REGION_NAME,
+  STATISTICS,
+  TRACE_SETTING,
+} from "../../../wire/oip-proto-service.ts";
+import { plain as plainOf } from "../../../wire/protobuf-table.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { startDemo } from "../../support/gateway-demo.ts";
+import { grpcCaller } from "../../support/gateway-grpc.ts";
 
 let gateway: TestGateway;
 let locked: TestGateway;
@@ -177,4 +188,57 @@ test("shared memory is off by default, and CUDA's always", async () => {
   expect((await post("/v2/cudasharedmemory/unregister")).status).toBe(200);
   expect((await post("/v2/systemsharedmemory/unregister")).status).toBe(200);
   expect((await get("/v2")).json.extensions).not.toContain("system_shared_memory");
+});
+
+describe("over gRPC", () => {
+  const ask = async (method: string, message: Uint8Array, at = gateway) => {
+    const caller = grpcCaller(at.grpcPort);
+    const answer = await caller.ask({ method, messages: [message] });
+    caller.close();
+    return { code: answer.code, message: answer.messages[0] ?? new Uint8Array(0), details: answer.details };
+  };
+
+  test("a config has what clients read of it", async () => {
+    const { code, message } = await ask("ModelConfig", MODEL_NAME.encode({ name: "digits", version: "1" }));
+    const { config } = MODEL_CONFIG_ANSWER.decode(message);
+    expect([code, config?.name, config?.max_batch_size, config?.platform]).toEqual([
+      0,
+      "digits",
+      1024,
+      "onnxruntime_onnx",
+    ]);
+    expect(config?.input.map(({ name, data_type, dims }) => [name, data_type, dims])).toEqual([
+      ["image", "TYPE_FP32", [1n, 8n, 8n]],
+    ]);
+    expect((await ask("ModelConfig", MODEL_NAME.encode({ name: "nobody" }))).code).toBe(5);
+  });
+
+  test("statistics are those of REST", async () => {
+    const { message } = await ask("ModelStatistics", MODEL_NAME.encode({ name: "iris" }));
+    const told = plainOf(STATISTICS.decode(message)) as { readonly model_stats: readonly object[] };
+    expect(told.model_stats).toEqual((await get("/v2/models/iris/stats")).json.model_stats);
+    const all = STATISTICS.decode((await ask("ModelStatistics", MODEL_NAME.encode({}))).message);
+    expect(all.model_stats.length).toBe(5);
+  });
+
+  test("settings are read and changed, where the config says so", async () => {
+    const trace = TRACE_SETTING.encode({ settings: new Map([["trace_rate", { value: ["5"] }]]), model_name: "digits" });
+    const { message } = await ask("TraceSetting", trace);
+    expect(TRACE_SETTING.decode(message).settings.get("trace_rate")).toEqual({ value: ["5"] });
+    const parameter = { bool_param: true, uint32_param: undefined, string_param: undefined };
+    const log = LOG_SETTINGS.encode({ settings: new Map([["log_error", parameter]]) });
+    expect(LOG_SETTINGS.decode((await ask("LogSettings", log)).message).settings.get("log_error")?.bool_param).toBe(
+      true,
+    );
+    expect((await ask("LogSettings", log, locked)).code).toBe(7);
+    expect((await ask("LogSettings", LOG_SETTINGS.encode({}), locked)).code).toBe(0);
+    const quiet = { bool_param: false, uint32_param: undefined, string_param: undefined };
+    await ask("LogSettings", LOG_SETTINGS.encode({ settings: new Map([["log_error", quiet]]) }));
+  });
+
+  test("CUDA's memory is refused and shared memory is off", async () => {
+    expect((await ask("CudaSharedMemoryRegister", CUDA_REGISTER.encode({ name: "r" }))).code).toBe(12);
+    expect((await ask("CudaSharedMemoryUnregister", REGION_NAME.encode({}))).code).toBe(0);
+    expect((await ask("SystemSharedMemoryStatus", REGION_NAME.encode({}))).details).toContain("triton.sharedMemory");
+  });
 });
