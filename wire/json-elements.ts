@@ -191,8 +191,8 @@ function floatWriter(
     const value = read(i);
     if (Number.isFinite(value)) return putFloat(chunk, at, value);
     if (style.odd === "token") return putAscii(chunk, at, String(value));
-    const instead = carrier === undefined ? "" : `; ${carrier} can`;
-    throw new InferError("unsupported", `${label}: element ${i} is ${value}, which JSON cannot carry${instead}`);
+    const instead = carrier ?? "the Open Inference Protocol";
+    throw new InferError("unsupported", `${label}: element ${i} is ${value}, which JSON cannot carry; ${instead} can`);
   };
 }
 

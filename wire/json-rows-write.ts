@@ -104,8 +104,8 @@ function openColumn(tensor: Tensor, rows: number, how: WriteRows): Column {
 function elementsOf(tensor: Tensor, how: WriteRows): Elements {
   const label = `${how.word} "${tensor.name}"`;
   if (tensor.datatype === "FP16" || tensor.datatype === "BF16") {
-    const instead = how.carrier === undefined ? "" : `; ${how.carrier} carries it`;
-    throw new InferError("unsupported", `${label}: ${tensor.datatype} has no JSON form${instead}`);
+    const carrier = how.carrier ?? "the Open Inference Protocol's binary form";
+    throw new InferError("unsupported", `${label}: ${tensor.datatype} has no JSON form; ${carrier} carries it`);
   }
   const { floats = "shortest", odd = "token", bytes = "text", carrier, pace } = how;
   const style = { floats, odd, bytes: typeof bytes === "function" ? bytes(tensor.name) : bytes };
@@ -117,7 +117,8 @@ function rowsOf(tensors: readonly Tensor[], how: WriteRows): number {
   for (const { name, shape } of tensors) {
     const [size] = shape;
     if (size === undefined) {
-      throw new InferError("unsupported", `${how.word} "${name}": a scalar cannot be written as rows`);
+      const said = "a scalar cannot be written as rows; the Open Inference Protocol carries it";
+      throw new InferError("unsupported", `${how.word} "${name}": ${said}`);
     }
     if (rows !== undefined && size !== rows) {
       throw new InferError("unsupported", `${how.word} "${name}": expected ${rows} rows, got ${size}`);

@@ -85,7 +85,11 @@ export function* readValue(s: Scanner, one: ReadOne): Sliced<Tensor> {
  * that `readValue` refuses
  */
 export function* readRows(s: Scanner, many: ReadMany): Sliced<ReadTensors> {
-  if (skipSpace(s) !== 0x5b) throw invalid(`${many.label}: expected a list, got ${excerpt(s, s.at)}`);
+  const first = skipSpace(s);
+  if (first !== 0x5b) {
+    const instead = first === 0x7b ? "" : "; columns, or the Open Inference Protocol, carry a scalar";
+    throw invalid(`${many.label}: expected a list, got ${excerpt(s, s.at)}${instead}`);
+  }
   const from = s.at;
   const isNamed = firstItem(s, "[") && beginsNames(s, many);
   const isEmpty = !isNamed && s.text[s.at - 1] === 0x5d;

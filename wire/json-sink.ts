@@ -125,7 +125,8 @@ const FIRST_ELEMENTS = 32;
 export function openGrowingSink(datatype: Datatype, label: string): OpenSink {
   if (datatype === "BYTES") return { ...growingBytesLeaf(), datatype: () => datatype };
   if (datatype === "FP16" || datatype === "BF16") {
-    throw new InferError("unsupported", `${label}: ${datatype} has no JSON form in this protocol`);
+    const said = "has no JSON form in this protocol; the Open Inference Protocol's binary form carries it";
+    throw new InferError("unsupported", `${label}: ${datatype} ${said}`);
   }
   return growing(datatype, { data: Buffer.allocUnsafeSlow(FIRST_ELEMENTS * ELEMENT_BYTES[datatype]), count: 0 });
 }

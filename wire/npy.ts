@@ -66,7 +66,9 @@ const ALIGNMENT = 64;
  */
 export function encodeNpy(tensor: NpyArray): readonly Uint8Array[] {
   const descr = Object.entries(DATATYPES).find(([, datatype]) => datatype === tensor.datatype)?.[0];
-  if (descr === undefined) throw new InferError("unsupported", `${tensor.datatype} has no .npy form`);
+  if (descr === undefined) {
+    throw new InferError("unsupported", `${tensor.datatype} has no .npy form; the Open Inference Protocol carries it`);
+  }
   const endian = ELEMENT_BYTES[tensor.datatype] === 1 ? "|" : "<";
   const dims = tensor.shape.length === 1 ? `${tensor.shape[0]},` : tensor.shape.join(", ");
   const text = `{'descr': '${endian}${descr}', 'fortran_order': False, 'shape': (${dims}), }`;

@@ -66,7 +66,9 @@ export function* readBody(body: Uint8Array, options: DecodeOptions, readMember: 
   }
   const json = body.subarray(0, headerLength);
   const wrong = yield* findInvalidUtf8(json);
-  if (wrong >= 0) throw invalid(`malformed JSON at byte ${wrong}: expected UTF-8`);
+  if (wrong >= 0) {
+    throw invalid(`malformed JSON at byte ${wrong}: expected UTF-8; other bytes go behind it (binary_data_size)`);
+  }
   const s = openScanner(json, { ...slice, maxNesting: limits.maxNesting });
   checkStart(s);
   yield* readMembers(s, readMember);

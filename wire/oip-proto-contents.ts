@@ -265,6 +265,7 @@ function expectCount(wanted: ContentsWanted, got: number): void {
   throw tooFew(wanted, Number.isInteger(got) ? String(got) : "a broken one");
 }
 
-function tooFew({ label, shape, count }: ContentsWanted, got: string): InferError {
-  return invalid(`${label}: shape [${shape.join(",")}] needs ${count} elements, got ${got}`);
+function tooFew({ label, shape, count, datatype, fields }: ContentsWanted, got: string): InferError {
+  const raw = (fields ?? OIP_FIELDS)[datatype] === undefined ? `; ${datatype} goes in raw contents only` : "";
+  return invalid(`${label}: shape [${shape.join(",")}] needs ${count} elements, got ${got}${raw}`);
 }

@@ -33,7 +33,7 @@ export function* writeContents(tensor: Tensor, context: ElementsContext): Sliced
   if (field === undefined) {
     throw new InferError(
       "unsupported",
-      `${context.label}: ${tensor.datatype} has no typed form, and the server reads no raw contents`,
+      `${context.label}: ${tensor.datatype} has no typed form, and the server does not take raw contents, which carry it`,
     );
   }
   const contents = openAssembly();

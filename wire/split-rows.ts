@@ -24,7 +24,10 @@ function countRows(tensors: readonly Tensor[]): number {
   let rows: number | undefined;
   for (const { name, shape } of tensors) {
     const [size] = shape;
-    if (size === undefined) throw new InferError("unsupported", `input "${name}": a scalar cannot be written as rows`);
+    if (size === undefined) {
+      const said = "a scalar cannot be written as rows; the Open Inference Protocol carries it";
+      throw new InferError("unsupported", `input "${name}": ${said}`);
+    }
     if (rows !== undefined && size !== rows) {
       throw new InferError("unsupported", `input "${name}": expected ${rows} rows, got ${size}`);
     }

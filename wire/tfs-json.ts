@@ -54,7 +54,7 @@ export function* decodeRequest(body: Uint8Array, options: TfsRequestOptions): Sl
   if (draft.again !== undefined) yield* draft.again();
   const { tensors } = draft.read as ReadTensors;
   if (format === "row" && tensors.every(({ shape }) => shape[0] === 0))
-    throw invalid("instances: expected rows, got none");
+    throw invalid("instances: expected rows, got none; columns (inputs) carry a tensor without rows");
   return { inputs: tensors, format, ...(signature === undefined || signature === "" ? {} : { signature }) };
 }
 

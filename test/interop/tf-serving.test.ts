@@ -211,7 +211,10 @@ for o, v in sorted(zip([o.name for o in s.get_outputs()], s.run(None, {"image": 
     const outputs = outputsOf(await tfs.infer(ask("twin", inputs), call()));
     expect(outputs.map(({ name }) => name).sort()).toEqual(["next", "sum", "text_bytes"]);
     const [code, , , message] = await faultOf(tfs.infer(ask("echo", [numbers("x", "INT64", [], [1])]), call()));
-    expect([code, message]).toEqual(["unsupported", 'input "x": a scalar cannot be written as rows']);
+    expect([code, message]).toEqual([
+      "unsupported",
+      'input "x": a scalar cannot be written as rows; the Open Inference Protocol carries it',
+    ]);
     await tfs.close();
   });
 });

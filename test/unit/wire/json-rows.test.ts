@@ -80,7 +80,9 @@ describe("with a signature", () => {
     expect(wrong("[1.5]", { datatype: "INT32" })).toContain("an integer in INT32's range");
     expect(wrong("[300]", { datatype: "UINT8" })).toContain("range [0, 255]");
     expect(wrong("[1e39]", { datatype: "FP32" })).toContain("FP32's range");
-    expect(wrong("[1]", { datatype: "FP16" })).toBe('unsupported: input "x": FP16 has no JSON form in this protocol');
+    expect(wrong("[1]", { datatype: "FP16" })).toBe(
+      'unsupported: input "x": FP16 has no JSON form in this protocol; the Open Inference Protocol\'s binary form carries it',
+    );
   });
 
   const specs: readonly RowSpec[] = [
@@ -185,7 +187,9 @@ describe("writing", () => {
     const odd = (tensor: Tensor, how: Partial<WriteRows> = {}) =>
       refused(() => text((w) => writeRows(w, [tensor], { ...HOW, ...how })));
     const nan = numbers("x", "FP64", [2], [1, Number.POSITIVE_INFINITY]);
-    expect(odd(nan, { odd: "refuse" })).toBe('unsupported: output "x": element 1 is Infinity, which JSON cannot carry');
+    expect(odd(nan, { odd: "refuse" })).toBe(
+      'unsupported: output "x": element 1 is Infinity, which JSON cannot carry; the Open Inference Protocol can',
+    );
     expect(odd({ ...nan, datatype: "BF16", data: Buffer.alloc(4) }, { carrier: "gRPC" })).toBe(
       'unsupported: output "x": BF16 has no JSON form; gRPC carries it',
     );

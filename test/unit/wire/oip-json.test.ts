@@ -35,11 +35,17 @@ describe("JSON that is none", () => {
 
   test("bytes that are no UTF-8 are refused with their place, wherever they stand", () => {
     const bad = Buffer.concat([Buffer.from('{"a":"é'), Buffer.from([0xff]), Buffer.from('"}')]);
-    expect(fault(() => decode(bad))).toBe("invalid-argument: malformed JSON at byte 8: expected UTF-8");
+    expect(fault(() => decode(bad))).toBe(
+      "invalid-argument: malformed JSON at byte 8: expected UTF-8; other bytes go behind it (binary_data_size)",
+    );
     const surrogate = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]);
-    expect(fault(() => decode(surrogate))).toBe("invalid-argument: malformed JSON at byte 6: expected UTF-8");
+    expect(fault(() => decode(surrogate))).toBe(
+      "invalid-argument: malformed JSON at byte 6: expected UTF-8; other bytes go behind it (binary_data_size)",
+    );
     const far = Buffer.concat([Buffer.from(`{"a":"${"é".repeat(1_000_000)}`), Buffer.from([0xc3]), Buffer.from('"}')]);
-    expect(fault(() => decode(far))).toBe("invalid-argument: malformed JSON at byte 2000006: expected UTF-8");
+    expect(fault(() => decode(far))).toBe(
+      "invalid-argument: malformed JSON at byte 2000006: expected UTF-8; other bytes go behind it (binary_data_size)",
+    );
   });
 
   test("nesting beyond the limit is refused in data and in members that nobody knows", () => {

@@ -125,7 +125,7 @@ describe("typed contents", () => {
       stream: false,
     };
     expect(fault(() => runNow(encodeRequest(request, { model: { name: "m" }, contents: "typed" })))).toBe(
-      'unsupported: input "h": FP16 has no typed form, and the server reads no raw contents',
+      'unsupported: input "h": FP16 has no typed form, and the server does not take raw contents, which carry it',
     );
   });
 });
