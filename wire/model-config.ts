@@ -25,7 +25,8 @@ export interface ConfigFacts {
 
 /** The config of a model that has none, with every member that Triton's own has. Dimensions are without the rows'. */
 export function synthesizeConfig(model: ModelMetadata, facts: ConfigFacts = {}) {
-  const hasRows = model.batchDim === 0;
+  // Triton has no inputs without dimensions beside the rows: such a model takes the rows for a dimension
+  const hasRows = model.batchDim === 0 && model.inputs.every(({ shape }) => shape.length > 1);
   const { maxBatchSize = hasRows ? ANY_ROWS : 0, instances = 1, fileName = "" } = facts;
   const dims = ({ shape }: TensorSpec) => (hasRows ? shape.slice(1) : shape);
   return {

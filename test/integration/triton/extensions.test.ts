@@ -56,6 +56,11 @@ describe("a model's config", () => {
     expect(json.input.map((each: { name: string }) => each.name)).toEqual(["measurements"]);
   });
 
+  test("of a model whose inputs have rows alone takes them for a dimension, as Triton must", async () => {
+    const { json } = await get("/v2/models/language/config");
+    expect([json.max_batch_size, json.input[0].data_type, json.input[0].dims]).toEqual([0, "TYPE_STRING", [-1]]);
+  });
+
   test("of a model that nobody knows is not found", async () => {
     expect((await get("/v2/models/nobody/config")).status).toBe(404);
   });
