@@ -1,0 +1,128 @@
+// The matrix itself: every value from every front through a gateway in this process to every backend, and what came of it.
+
+import { loadConfig } from "../../config/load.ts";
+import type { Planes, WireReply } from "../../core/protocol.ts";
+import type { Service } from "../../core/service.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { assemble } from "../../gateway/assemble.ts";
+import { systemEnv } from "../../gateway/env.ts";
+import { openLog } from "../../gateway/log.ts";
+import { protocols } from "../../gateway/protocols/registry.ts";
+import { policyKinds } from "../../policies/registry.ts";
+import { fakeBackend } from "./gateway-fake-backend.ts";
+import { type MatrixBackend, specOf } from "./matrix-backends.ts";
+import { type Read, wholeBody } from "./matrix-client.ts";
+import { FRONTS, type MatrixFront } from "./matrix-fronts.ts";
+import { VALUES, type Value } from "./matrix-values.ts";
+
+/** What came of a value on its way: the same bits, a refusal in words, or something else, which is a defect. */
+export type End =
+  | { readonly end: "ok" }
+  | { readonly end: "refused"; readonly status: number; readonly reason: string }
+  | { readonly end: "altered"; readonly got: string };
+
+export interface Cell {
+  readonly front: MatrixFront;
+  readonly backend: Pick<MatrixBackend, "kind" | "form">;
+  readonly value: Value;
+  readonly end: End;
+}
+
+/** What of it is sent, and what happens to it on the way back. */
+export interface MatrixInit {
+  readonly backends: readonly MatrixBackend[];
+  /** Changes what the backends answer: the defect that must be seen. */
+  readonly spoil?: (tensor: Tensor) => Tensor;
+}
+
+/** Sends everything; a few thousand requests in one process, without sockets. */
+export async function runMatrix({ backends, spoil = (tensor) => tensor }: MatrixInit): Promise<readonly Cell[]> {
+  const fake = fakeBackend();
+  for (const [b, backend] of backends.entries()) {
+    for (const [v, value] of VALUES.entries()) {
+      const [inputs, outputs] = [[specOf("x", value)], [specOf(backend.output, value)]];
+      fake.put(modelName(b, v), "1", { service: spoiled(backend.service(value), spoil), inputs, outputs });
+    }
+  }
+  const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
+  const loaded = loadConfig({ text: "backends: {all: {kind: fake}}", file: "/test.yaml", env: {} }, kinds);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
+  const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: () => {} });
+  const assembly = await assemble(loaded.config, env);
+  const cells: Cell[] = [];
+  for (const front of FRONTS) {
+    for (const [b, backend] of backends.entries()) {
+      for (const [v, value] of VALUES.entries()) {
+        cells.push({ front, backend, value, end: await send(front, value, { name: modelName(b, v), assembly }) });
+      }
+    }
+  }
+  await assembly.close();
+  return cells;
+}
+
+function spoiled(service: Service, spoil: (tensor: Tensor) => Tensor): Service {
+  return async (request, call) => {
+    const reply = await service(request, call);
+    return reply.kind === "whole" ? { ...reply, outputs: reply.outputs.map(spoil) } : reply;
+  };
+}
+
+function modelName(backend: number, value: number): string {
+  return `b${backend}v${value}`;
+}
+
+interface At {
+  readonly name: string;
+  readonly assembly: { readonly planes: Planes };
+}
+
+async function send(front: MatrixFront, value: Value, { name, assembly }: At): Promise<End> {
+  const protocol = protocols.find((one) => one.name === front.protocol)!;
+  const route = protocol.routes.find(({ method, path }) => method === "POST" && path === front.path)!;
+  const { planes } = assembly;
+  const { dialect } = front;
+  const { headers = {}, body } = front.send(value, name);
+  const params = { model: name, endpoint: name, version: "1" };
+  const wire = {
+    ...{ method: "POST", params, query: new URLSearchParams(), peer: "127.0.0.1", id: "1", traceparent: "", body },
+    path: front.path.replace(/:(model|endpoint|version)/g, (_, word: keyof typeof params) => params[word]),
+    headers: new Map(Object.entries(headers)),
+    arrivedAt: planes.env.clock.now(),
+    signal: new AbortController().signal,
+  };
+  const data = dialect === undefined ? planes.data : { ...planes.data, dialect: () => dialect };
+  const reply = await route.handle(wire, { ...planes, data });
+  if (reply.status !== (protocol.listener === "grpc" ? 0 : 200)) {
+    return { end: "refused", status: reply.status, reason: reasonOf(reply).replaceAll(name, "m") };
+  }
+  return compare(() => front.read(reply, value), value);
+}
+
+function compare(read: () => Read, value: Value): End {
+  let got: Read;
+  try {
+    got = read();
+  } catch (error) {
+    return { end: "altered", got: `unreadable: ${error instanceof Error ? error.message : error}` };
+  }
+  const wanted = told({ ...value, ...(got.datatype === undefined ? {} : { datatype: value.datatype }) }, got);
+  return told(got, got) === wanted ? { end: "ok" } : { end: "altered", got: `${told(got, got)}, expected ${wanted}` };
+}
+
+// rows in JSON carry no datatype: there the bytes alone are compared
+function told({ datatype, shape, data }: Read, { datatype: said }: Read): string {
+  const word = said === undefined ? "" : `${datatype} `;
+  return `${word}[${shape}] ${Buffer.from(data).toString("hex")}`;
+}
+
+function reasonOf(reply: WireReply): string {
+  if (reply.statusText !== undefined) return reply.statusText;
+  const text = wholeBody(reply).toString();
+  try {
+    const read = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    return `${read.error ?? read.message ?? read.Message ?? text}`;
+  } catch {
+    return text;
+  }
+}
