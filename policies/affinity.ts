@@ -23,7 +23,12 @@ export const affinity: RouteKind<AffinityOptions> = {
           "What stays together: {header: x-user-id}, {cookie: uid}, {query: user}, {parameter: user}, tenant or peer.",
         ),
         over: z
-          .array(z.strictObject({ to: branch, weight: z.int().min(1).max(1_000_000).default(1) }))
+          .array(
+            z.strictObject({
+              to: branch,
+              weight: z.int().min(1).max(1_000_000).default(1).describe("Its part of the keys."),
+            }),
+          )
           .min(1)
           .describe("The branches and their weights, 1 where nothing is said."),
       })

@@ -28,7 +28,7 @@ export interface ShadowOptions {
 
 const keep = z
   .strictObject({
-    cases: z.int().min(0).max(1000).default(20),
+    cases: z.int().min(0).max(1000).default(20).describe("How many of the worst cases are kept."),
     maxBytes: bytes().prefault("4MiB").describe("Of the inputs of all of them."),
   })
   .prefault({})

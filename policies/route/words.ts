@@ -52,7 +52,7 @@ export function unitWord(what: string): ZodType<UnitSource> {
   const name = z.string().min(1);
   const map = z
     .strictObject({
-      header: header().optional(),
+      header: header().optional().describe("A header's value."),
       cookie: name.optional().describe("The name of a cookie."),
       query: name.optional().describe("A parameter of the URL's query."),
       parameter: name.optional().describe("A parameter of the request, as the Open Inference Protocol has them."),

@@ -31,14 +31,17 @@ export const whenWord = z
     tester: z.literal(true).optional().describe("Only callers that the config lists under testers."),
     input: z
       .strictObject({
-        name: z.string().min(1),
+        name: z.string().min(1).describe("The input's name."),
         datatype: datatypeWord().optional(),
         shape: z.array(z.int().min(-1)).optional().describe("Its shape; -1 where any size fits."),
       })
       .optional()
       .describe("An input that the request has."),
     rows: z
-      .strictObject({ min: z.int().min(0).optional(), max: z.int().min(0).optional() })
+      .strictObject({
+        min: z.int().min(0).optional().describe("At least this many rows."),
+        max: z.int().min(0).optional().describe("At most this many rows."),
+      })
       .optional()
       .describe("How many rows the first input has."),
     time: timeWord.optional(),

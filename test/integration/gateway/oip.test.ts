@@ -82,7 +82,7 @@ test.each([
   ["DELETE", "/v2/models/digits", 405],
   ["GET", "/v2/models/digits/nothing", 404],
   ["GET", "/v2/nothing", 404],
-  ["GET", "/v1/models", 404],
+  ["GET", "/v9/models", 404],
 ])('%s %s is a %i as {"error": text} of the client\'s making', async (method, path, status) => {
   const body =
     method === "POST" ? jsonBody(randomInputs("digits", chance(1), { rows: 1, finite: true })).body : undefined;
