@@ -20,7 +20,7 @@ import { formatAddress } from "./words.ts";
 export function checkSense(document: Document, config: unknown, policies: readonly PolicyKind[]): readonly Fault[] {
   const backends = isMap(config) && isMap(config.backends) ? Object.keys(config.backends) : [];
   return [
-    ...checkListen(document.listen),
+    ...checkListen(document.listen, document.admin?.token),
     ...checkModels(document.models, backends),
     ...checkFronts(document, backends),
     ...checkRoutes(document.models ?? {}, policies),
@@ -51,14 +51,18 @@ function wrongName(name: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the addresses of the listeners; also for addresses given on the command line. */
-export function checkListen(listen: Listen): readonly Fault[] {
+/**
+ * What is wrong with the addresses of the listeners; also for addresses given on the command line.
+ *
+ * @param token what operators must send, where the config has one
+ */
+export function checkListen(listen: Listen, token?: string): readonly Fault[] {
   const faults: Fault[] = [];
   const { admin } = listen;
-  if (admin !== undefined && !isLoopback(admin.host)) {
+  if (admin !== undefined && !isLoopback(admin.host) && token === undefined) {
     faults.push({
       path: ["listen", "admin"],
-      message: `expected a loopback address such as 127.0.0.1:${admin.port}, got ${formatAddress(admin)}: the admin listener off loopback needs a token, not yet`,
+      message: `expected a loopback address such as 127.0.0.1:${admin.port}, got ${formatAddress(admin)}: off loopback the admin listener needs a token (admin.token)`,
     });
   }
   const listeners = (["http", "grpc", "admin"] as const).flatMap((name) => {

@@ -41,6 +41,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     tenant: document.tenant,
     testers: document.testers,
     exposures: exposures === undefined ? undefined : completeExposures(exposures),
+    admin: document.admin,
     timeoutMs: document.timeout,
     limits: {
       bodyBytes: limits.body,

@@ -40,6 +40,14 @@ export interface ExposuresConfig {
   readonly queue: number;
 }
 
+/** What operators need to change the config while the gateway runs. */
+export interface AdminConfig {
+  /** What they send as a bearer token; nothing on loopback where undefined. */
+  readonly token?: string | undefined;
+  /** The file of the history; memory where undefined. */
+  readonly history?: string | undefined;
+}
+
 /** How many bytes of requests may be in the house at once: a share of the memory there is, or bytes. */
 export type InFlight = { readonly fraction: number } | { readonly bytes: number };
 
@@ -108,6 +116,7 @@ export interface Config {
   /** Nobody where undefined. */
   readonly testers: Testers | undefined;
   readonly exposures: ExposuresConfig | undefined;
+  readonly admin: AdminConfig | undefined;
   /** The deadline of a request where neither the client nor the model says one. */
   readonly timeoutMs: number;
   readonly limits: Limits;

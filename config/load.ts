@@ -11,10 +11,12 @@ import {
   type Scalar,
   type Document as YamlDocument,
 } from "yaml";
+import type { Override } from "../core/change.ts";
 import { checkNames, checkSense, warningsOf } from "./check.ts";
 import { completeConfig } from "./complete.ts";
 import type { Config, Kinds } from "./config.ts";
 import { type Fault, formatPath, type Mistake, type Path } from "./mistakes.ts";
+import { applyOverrides } from "./overrides.ts";
 import { hasReference, substitute, type Variables } from "./references.ts";
 import { shape } from "./shape.ts";
 
@@ -24,10 +26,18 @@ export interface Source {
   /** The file it came from: named in messages; relative paths in the config start from its folder. */
   readonly file: string;
   readonly env: Variables;
+  /** Values in place of those of the text. */
+  readonly overrides?: readonly Override[];
 }
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly warnings: readonly string[];
+      /** The overrides that hold. */
+      readonly overrides: readonly Override[];
+    }
   | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
 // How often aliases may multiply nodes: more is a billion-laughs file.
@@ -40,8 +50,9 @@ const TOO_DEEP = "expected YAML that nests less deeply";
 export function loadConfig(source: Source, kinds: Kinds): Loaded {
   const text = openText(source.text);
   if (!text.ok) return text;
-  const { faults: inText, value } = readValue(text.document, source.env);
-  if (value === undefined) return refuse(inText, text.place);
+  const { faults: inText, value: written } = readValue(text.document, source.env);
+  if (written === undefined) return refuse(inText, text.place);
+  const value = applyOverrides(written.config, source.overrides ?? []);
   const shaped = shape(value.config, kinds);
   const earlier = [...inText, ...shaped.faults, ...checkNames(value.config)];
   const sense = shaped.document === undefined ? [] : checkSense(shaped.document, value.config, kinds.policies);
@@ -53,9 +64,10 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   const warnings = [
     ...text.document.warnings.map(({ message }) => lowerFirst(message)),
     ...warningsOf(shaped.document),
+    ...value.warnings,
   ];
   const complete = { ...shaped, document: shaped.document, words: value.config };
-  return { ok: true, config: completeConfig(complete, kinds, source.file), warnings };
+  return { ok: true, config: completeConfig(complete, kinds, source.file), warnings, overrides: value.overrides };
 }
 
 // Without what is said of a value whose reference failed: it was not read.

@@ -9,7 +9,7 @@ import { passthroughWord } from "./passthrough.ts";
 import { routeWord } from "./route.ts";
 import { endpointWord, sagemakerWord } from "./sagemaker.ts";
 import { labelsWord, targetWords, versionsWord } from "./targets.ts";
-import { address, exposuresWord, headerName, inFlight, testersWord } from "./words.ts";
+import { address, adminWord, exposuresWord, headerName, inFlight, testersWord } from "./words.ts";
 
 /** Says what was expected instead of a bare type. */
 function expecting(what: string) {
@@ -26,7 +26,7 @@ const listen = z
       .describe("Where every gRPC protocol is served, such as 127.0.0.1:8001; nowhere without it."),
     admin: address()
       .prefault("127.0.0.1:8002")
-      .describe("Where /metrics, /livez and /readyz are served; a loopback address."),
+      .describe("Where /metrics, /livez, /readyz and the admin API are served; off loopback admin.token is needed."),
   })
   .prefault({})
   .describe("Where the gateway listens: host:port; port 0 takes a free one.");
@@ -126,6 +126,7 @@ const document = z.strictObject({
   tenant: tenant.optional(),
   testers: testersWord.optional(),
   exposures: exposuresWord.optional(),
+  admin: adminWord.optional(),
   limits,
   log,
   triton,

@@ -75,6 +75,22 @@ export const testersWord = z
     "Who may force a variant by a header and ask with sluice-explain: 1 for the way of a request; nobody by default.",
   );
 
+/** What operators need to change the config while the gateway runs. */
+export const adminWord = z
+  .strictObject({
+    token: z
+      .string()
+      .min(16, { error: "expected a token of at least 16 signs" })
+      .optional()
+      .describe("What operators send as authorization: Bearer TOKEN; off loopback the admin listener needs one."),
+    history: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The file in which the last 50 configs and the overrides outlive a restart; memory without it."),
+  })
+  .describe("The admin listener beyond /metrics, /livez and /readyz, which never ask for a token.");
+
 const MAX_QUEUE = 1_000_000;
 
 /** Where the records of exposures go. */
@@ -83,8 +99,12 @@ export const exposuresWord = z
     to: z
       .union([
         z.literal("stdout"),
-        z.strictObject({ file: z.string().min(1) }),
-        z.strictObject({ webhook: z.url({ protocol: /^https?$/, error: "expected the URL of a webhook" }) }),
+        z.strictObject({ file: z.string().min(1).describe("A file to which lines of JSON are added.") }),
+        z.strictObject({
+          webhook: z
+            .url({ protocol: /^https?$/, error: "expected the URL of a webhook" })
+            .describe("A URL to which batches are posted."),
+        }),
       ])
       .describe("stdout, {file: exposures.jsonl}, or {webhook: URL}, which gets a batch of records a request."),
     every: duration().prefault("1s").describe("How long a record waits at most for others to go with it."),

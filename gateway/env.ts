@@ -16,6 +16,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** A time of the clock on the wall in ISO 8601. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
 /** What the owner of the process gives to its Env. */
 export interface SystemParts {
   readonly log: Log;

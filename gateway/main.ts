@@ -1,11 +1,15 @@
 // The life of a gateway: opens the listeners over an assembly, drains and stops.
 
+import { resolve } from "node:path";
 import type { Address, Config } from "../config/config.ts";
+import type { Override } from "../core/change.ts";
 import type { Env } from "../core/env.ts";
 import type { ModelStatus } from "../core/model.ts";
+import { policyKinds } from "../policies/registry.ts";
 import { openBudget } from "./budget.ts";
-import { memoryBytes, systemClock, systemEnv } from "./env.ts";
+import { isoTime, memoryBytes, systemClock, systemEnv } from "./env.ts";
 import { openGrpc } from "./grpc.ts";
+import { type History, openFileHistory, openMemoryHistory } from "./history.ts";
 import { openHttp } from "./http.ts";
 import { openIntake } from "./intake.ts";
 import type { Listener } from "./listener.ts";
@@ -14,8 +18,11 @@ import { openMetrics } from "./metrics.ts";
 import { canonical } from "./parts.ts";
 import { passthroughsOf } from "./passthrough/targets.ts";
 import { adminProtocol } from "./protocols/admin.ts";
+import { changesProtocol } from "./protocols/changes.ts";
 import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
+import { behindToken } from "./protocols/token.ts";
+import { type FileChanges, type LoadText, openChanges } from "./reload.ts";
 import { openTrees, settled, type Trees } from "./trees.ts";
 
 export interface ServeOptions {
@@ -24,6 +31,14 @@ export interface ServeOptions {
   readonly log?: ProcessLog;
   /** The environment variables that proxies and credentials of backends are taken from; none when absent. */
   readonly variables?: Env["variables"];
+  /** Where the config came from, so that it can be changed while the gateway runs; only `reload` changes it when absent. */
+  readonly source?: ConfigSource;
+}
+
+/** A config as it was written, and how such a text is read. */
+export interface ConfigSource {
+  readonly text: string;
+  readonly load: LoadText;
 }
 
 /** A gateway that serves. */
@@ -42,6 +57,8 @@ export interface Running {
    * @throws InferError invalid-argument when the config makes no sense; then the one in force stays
    */
   reload(config: Config): Promise<void>;
+  /** What operators may change; undefined where nobody has said how a config is read. */
+  readonly changes: FileChanges | undefined;
   /**
    * Not ready at once; goes on accepting for `drainDelayMs` while every answer asks its client to go elsewhere; then
    * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything. `cut`
@@ -53,8 +70,8 @@ export interface Running {
 
 /** @throws InferError when a listener cannot be opened or the config makes no sense; nothing is left open then */
 export async function serve(options: ServeOptions): Promise<Running> {
-  const { config } = options;
   const log = options.log ?? openLog({ level: "silent", pretty: false });
+  const { config, history, overrides } = beginning(options, log);
   const open: Listeners = {};
   const budget = openBudget(inFlightBytes(config));
   const metrics = openMetrics({
@@ -63,7 +80,24 @@ export async function serve(options: ServeOptions): Promise<Running> {
   });
   const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
   const state: State = { phase: "starting" };
-  const trees = await openTrees(config, env);
+  const trees = await openTrees(config, env).catch((error: unknown) => {
+    history.close();
+    throw error;
+  });
+  const replace = replacer({ config, trees });
+  const changes =
+    options.source === undefined
+      ? undefined
+      : openChanges({
+          ...options.source,
+          overrides,
+          history,
+          kinds: policyKinds,
+          config: () => trees.current.config,
+          replace,
+          time: () => isoTime(systemClock.wall()),
+          log,
+        });
   try {
     const common = {
       hold: trees.hold,
@@ -74,7 +108,11 @@ export async function serve(options: ServeOptions): Promise<Running> {
     };
     const { http, grpc, admin } = config.listen;
     if (admin !== undefined) {
-      const table = [adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) }), explainProtocol];
+      const operators = [explainProtocol, ...(changes === undefined ? [] : [changesProtocol(changes)])];
+      const table = [
+        adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) }),
+        ...operators.map((one) => behindToken(one, config.admin?.token)),
+      ];
       open.admin = await openHttp({ name: "admin", address: admin, protocols: table, ...common });
     }
     if (http !== undefined) {
@@ -87,10 +125,11 @@ export async function serve(options: ServeOptions): Promise<Running> {
       open.grpc = await openGrpc({ address: grpc, protocols: table, ...common });
     }
     state.phase = "serving";
-    return running({ config, trees, open, state, log });
+    return running({ config, trees, open, state, log, replace, changes, history });
   } catch (error) {
     await closeAll([...frontsOf(open), ...(open.admin === undefined ? [] : [open.admin])], 0);
     await trees.close();
+    history.close();
     throw error;
   }
 }
@@ -121,6 +160,41 @@ interface Life {
   readonly open: Listeners;
   readonly state: State;
   readonly log: ProcessLog;
+  readonly replace: (config: Config) => Promise<readonly string[]>;
+  readonly changes: FileChanges | undefined;
+  readonly history: History;
+}
+
+interface Beginning {
+  readonly config: Config;
+  readonly history: History;
+  /** Those that an operator made before the process was started again. */
+  readonly overrides: readonly Override[];
+}
+
+/** The config to start with: that of the file, with the overrides that have outlived the last process. */
+function beginning({ config, source }: ServeOptions, log: ProcessLog): Beginning {
+  const file = config.admin?.history;
+  if (source === undefined || file === undefined) return { config, history: openMemoryHistory(), overrides: [] };
+  const history = openFileHistory(resolve(config.baseDir, file));
+  const kept = history.list()[0]?.overrides ?? [];
+  if (kept.length === 0) return { config, history, overrides: [] };
+  const loaded = source.load(source.text, kept);
+  if (!loaded.ok) {
+    const reasons = loaded.mistakes.map(({ path, message }) => `${path}: ${message}`);
+    log.warn({ reasons }, "the overrides of the last run do not fit the config any longer and are dropped");
+    return { config, history, overrides: [] };
+  }
+  for (const warning of loaded.warnings) log.warn({}, warning);
+  return { config: loaded.config, history, overrides: loaded.overrides };
+}
+
+/** Puts a config in force, and says which of its words wait for a restart. */
+function replacer(at: Pick<Life, "config" | "trees">): Life["replace"] {
+  return async (next) => {
+    await at.trees.replace(next);
+    return needsRestart(at.config, next).map((word) => `${word}: changed, and in force after a restart`);
+  };
 }
 
 function running(life: Life): Running {
@@ -140,11 +214,10 @@ function running(life: Life): Running {
     models: list,
     settled: () => settled(trees.current),
     async reload(next) {
-      const later = needsRestart(config, next);
-      if (later.length > 0) log.warn({ words: later }, `${later.join(", ")}: changed, and in force after a restart`);
-      await trees.replace(next);
+      for (const warning of await life.replace(next)) log.warn({}, warning);
       log.info({ config: next.file }, "the config was changed");
     },
+    changes: life.changes,
     stop(options = {}) {
       stopped ??= stop(life, options.drainDelayMs ?? config.drainDelayMs ?? 0).finally(() => log.flush());
       return stopped;
@@ -153,10 +226,11 @@ function running(life: Life): Running {
 }
 
 /** The words of a config that are read once, when the process starts. */
-const AT_START = ["listen", "limits", "log", "passthrough"] as const;
+const AT_START = ["listen", "limits", "log", "passthrough", "admin"] as const;
 
 function needsRestart(before: Config, next: Config): readonly string[] {
-  return AT_START.filter((word) => canonical(before[word]) !== canonical(next[word]));
+  const text = (value: unknown) => canonical(value instanceof Map ? [...value] : value);
+  return AT_START.filter((word) => text(before[word]) !== text(next[word]));
 }
 
 /** Runs whose clients have been cut off at the drain limit have this long to end, in milliseconds. */
@@ -173,6 +247,7 @@ async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> 
   const end = await Promise.race([trees.close().then(() => "whole" as const), limit]);
   // last, so that /readyz says 503 to the end
   await open.admin?.close(0);
+  life.history.close();
   state.phase = "stopped";
   if (end === "whole") log.info({}, "stopped");
   else log.error({ graceMs: RUN_GRACE_MS }, "stopped while a run was still going on");

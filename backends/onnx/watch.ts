@@ -8,6 +8,15 @@ export type WatchFolder = (
   events: { readonly changed: () => void; readonly failed: (error: unknown) => void },
 ) => () => Promise<void>;
 
+/** Watches what stands in a folder itself, hidden entries too, which a Kubernetes volume swaps behind its files. */
+export const watchEntries: WatchFolder = (root, { changed, failed }) => {
+  const watcher = watch(root, { ignoreInitial: true, depth: 0 });
+  watcher.on("all", changed);
+  watcher.on("ready", changed);
+  watcher.on("error", failed);
+  return () => watcher.close();
+};
+
 /** Watches a model repository: model folders, their versions, the files in those. Hidden files are not looked at. */
 export const watchFolder: WatchFolder = (root, { changed, failed }) => {
   const watcher = watch(root, {

@@ -17,6 +17,14 @@ export interface ReadConfig {
   /** The file as messages name it: from the folder of the command. */
   readonly shown: string;
   readonly loaded: Loaded;
+  /** The file itself. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** A config that was read and is right. */
+export interface RightConfig extends Pick<ReadConfig, "file" | "text"> {
+  readonly config: Config;
 }
 
 /** Where the packaged config lies: the demo models, on this machine only. */
@@ -39,13 +47,14 @@ export async function readConfig(io: Io, named: string | undefined): Promise<Rea
   const bytes = await readBytes(io, file);
   const inside = relative(io.cwd, file);
   const shown = inside.startsWith("..") ? file : inside;
-  return { shown, loaded: loadConfig({ text: Buffer.from(bytes).toString(), file, env: io.env }, kinds) };
+  const text = Buffer.from(bytes).toString();
+  return { shown, file, text, loaded: loadConfig({ text, file, env: io.env }, kinds) };
 }
 
 /** @throws CliError with every mistake, one a line */
-export async function requireConfig(io: Io, named: string | undefined): Promise<Config> {
-  const { shown, loaded } = await readConfig(io, named);
+export async function requireConfig(io: Io, named: string | undefined): Promise<RightConfig> {
+  const { shown, loaded, file, text } = await readConfig(io, named);
   if (!loaded.ok) throw new CliError(loaded.mistakes.map((mistake) => formatMistake(mistake, shown)).join("\n"));
   for (const warning of loaded.warnings) io.err(`sluice: ${warning} (${shown})\n`);
-  return loaded.config;
+  return { config: loaded.config, file, text };
 }

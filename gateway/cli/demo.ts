@@ -18,7 +18,7 @@ export async function runDemo(io: Io): Promise<number> {
   const started = systemClock.now();
   const paint = paintFor(io);
   // the environment may name another config; the demo is about the models that ship with the package
-  const config = await requireConfig(io, packagedConfig());
+  const { config } = await requireConfig(io, packagedConfig());
   const free = { host: "127.0.0.1", port: 0 };
   io.out(paint.dim("Starting a gateway with the demo models on free ports ...\n"));
   const running = await serve({ config: deepFreeze({ ...config, listen: { http: free, admin: free } }) });

@@ -19,6 +19,8 @@ export interface Io {
   readonly color: boolean;
   /** Calls back on each SIGINT and SIGTERM; the answer stops that. */
   onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): () => void;
+  /** Calls back on each SIGHUP, which asks to read the config again; the answer stops that. */
+  onHangup(callback: () => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
   /**
@@ -65,6 +67,10 @@ export function processIo(): Io {
         process.off("SIGINT", callback);
         process.off("SIGTERM", callback);
       };
+    },
+    onHangup(callback) {
+      process.on("SIGHUP", callback);
+      return () => void process.off("SIGHUP", callback);
     },
     exit: (code) => process.exit(code),
     die(signal) {

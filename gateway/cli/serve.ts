@@ -3,10 +3,14 @@
 import { checkListen } from "../../config/check.ts";
 import { targetsOfModel } from "../../config/complete.ts";
 import type { Address, Config } from "../../config/config.ts";
+import { loadConfig } from "../../config/load.ts";
 import { formatAddress, parseAddress } from "../../config/words.ts";
 import { systemClock, tuneHeap } from "../env.ts";
+import { followFile } from "../follow-file.ts";
+import { kinds } from "../kinds.ts";
 import { openLog } from "../log.ts";
 import { type Running, serve } from "../main.ts";
+import type { LoadText } from "../reload.ts";
 import { serverMetadata } from "../version.ts";
 import { banner, type Served } from "./banner.ts";
 import { type Client, type ModelInfo, openClient } from "./client.ts";
@@ -33,20 +37,23 @@ const SAME_SIGNAL_MS = 1000;
 
 /** Serves until SIGINT or SIGTERM, and then until everything in flight is answered; 0 then. */
 export async function runServe(io: Io, options: ServeCommand): Promise<number> {
-  const config = withAddresses(await requireConfig(io, options.config), options);
+  const { text, file, ...read } = await requireConfig(io, options.config);
+  const config = withAddresses(read.config, options);
   const log = openLog({ level: config.log.level, pretty: io.errTerminal });
   const told = nextSignal(io);
   tuneHeap();
   let running: Running;
   try {
-    running = await serve({ config, log, variables: io.env });
+    running = await serve({ config, log, variables: io.env, source: { text, load: loaderFor(io, file, options) } });
   } catch (error) {
     log.flush();
     throw error;
   }
+  const stopFollowing = followFile({ file, changes: running.changes, onHangup: io.onHangup, clock: systemClock, log });
   const settled = await Promise.race([told, greet(io, running)]);
   const signal = settled ?? (await told);
   const asked = systemClock.now();
+  await stopFollowing();
   const forget = io.onSignal((again) => {
     // npm passes on a signal that a terminal has sent already: one wish, told twice
     if (systemClock.now() - asked > SAME_SIGNAL_MS) io.die(again);
@@ -58,6 +65,20 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
 }
 
 type Signal = "SIGINT" | "SIGTERM";
+
+/** Reads every later config as the first one was read: by the same file name, and with the addresses of the command line. */
+function loaderFor(io: Io, file: string, options: ServeCommand): LoadText {
+  return (text, overrides) => {
+    const loaded = loadConfig({ text, file, env: io.env, overrides }, kinds);
+    if (!loaded.ok) return loaded;
+    try {
+      return { ...loaded, config: withAddresses(loaded.config, options) };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return { ok: false, mistakes: [{ path: "", line: undefined, column: undefined, message }] };
+    }
+  };
+}
 
 /** What the config says; else none on a terminal or for ^C, where nobody balances load and somebody waits. */
 export function drainDelayMs(
@@ -88,7 +109,7 @@ export function withAddresses(config: Config, options: Pick<ServeCommand, "http"
     ...(grpc === undefined ? {} : { grpc }),
     ...(admin === undefined ? {} : { admin }),
   };
-  const [fault] = checkListen(listen);
+  const [fault] = checkListen(listen, config.admin?.token);
   if (fault !== undefined) throw new CliError(`${fault.path.join(".")}: ${fault.message}`, EXIT.usage);
   return { ...config, listen };
 }

@@ -5,6 +5,7 @@ import { loadConfig } from "../../config/load.ts";
 import { formatMistake } from "../../config/mistakes.ts";
 import type { BackendKind } from "../../core/backend.ts";
 import { type Running, serve } from "../../gateway/main.ts";
+import type { LoadText } from "../../gateway/reload.ts";
 import { policyKinds } from "../../policies/registry.ts";
 import { type Answer, type Ask, ask } from "./http-client.ts";
 
@@ -32,7 +33,7 @@ export interface Metrics {
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface GatewayOptions {
-  /** The config without `listen`. */
+  /** The config without `listen`; `listen: ...` of its own stands in the place of free ports. */
   readonly yaml: string;
   readonly kinds: readonly BackendKind[];
   /** Where to listen for gRPC; a free port when absent. */
@@ -41,12 +42,15 @@ export interface GatewayOptions {
 
 /** Starts it and waits until every model is ready or known not to be. */
 export async function startGateway(options: GatewayOptions): Promise<TestGateway> {
-  const text = `listen: {http: "127.0.0.1:0", grpc: "${options.grpc ?? "127.0.0.1:0"}", admin: "127.0.0.1:0"}\n${options.yaml}`;
+  const text = options.yaml.startsWith("listen:")
+    ? options.yaml
+    : `listen: {http: "127.0.0.1:0", grpc: "${options.grpc ?? "127.0.0.1:0"}", admin: "127.0.0.1:0"}\n${options.yaml}`;
   const kinds = { backends: options.kinds, plannedBackends: [], policies: policyKinds };
   const file = `${ROOT}test.yaml`;
   const loaded = loadConfig({ text, file, env: {} }, kinds);
   if (!loaded.ok) throw new Error(loaded.mistakes.map((mistake) => formatMistake(mistake, file)).join("\n"));
-  const running = await serve({ config: loaded.config });
+  const load: LoadText = (next, overrides) => loadConfig({ text: next, file, env: {}, overrides }, kinds);
+  const running = await serve({ config: loaded.config, source: { text, load } });
   await running.settled();
   const port = running.addresses.http?.port ?? 0;
   const adminPort = running.addresses.admin?.port ?? 0;

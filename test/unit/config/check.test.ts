@@ -25,11 +25,16 @@ describe("listeners", () => {
     expect(mistakesIn(`${BACKEND}listen: ${listen}`)).toEqual([]);
   });
 
-  it("cannot offer the admin port to other machines before it asks for a token", () => {
+  it("cannot offer the admin port to other machines without a token", () => {
     expect(mistakesIn(`${BACKEND}listen: {admin: 0.0.0.0:8002}`)).toEqual([
-      "listen.admin: expected a loopback address such as 127.0.0.1:8002, got 0.0.0.0:8002: the admin listener off loopback needs a token, not yet (f.yaml:2)",
+      "listen.admin: expected a loopback address such as 127.0.0.1:8002, got 0.0.0.0:8002: off loopback the admin listener needs a token (admin.token) (f.yaml:2)",
     ]);
     expect(checkListen({ admin: { host: "example.com", port: 1 } })).toHaveLength(1);
+    const token = "admin: {token: 0123456789abcdef}";
+    expect(mistakesIn(`${BACKEND}${token}\nlisten: {admin: 0.0.0.0:8002}`)).toEqual([]);
+    expect(mistakesIn(`${BACKEND}admin: {token: short}\nlisten: {admin: 0.0.0.0:8002}`)).toContain(
+      "admin.token: expected a token of at least 16 signs (f.yaml:2)",
+    );
   });
 
   it("know the loopback addresses", () => {
@@ -110,7 +115,7 @@ describe("references between words", () => {
     ).toEqual([
       'timeout: expected a duration with its unit (ms, s, m, h or d), such as 500ms or 5s, got "x" (f.yaml:2)',
       "listen.http: expected host:port such as 127.0.0.1:8000 or [::1]:8000, got 5 (f.yaml:3)",
-      "listen.admin: expected a loopback address such as 127.0.0.1:5, got 1.2.3.4:5: the admin listener off loopback needs a token, not yet (f.yaml:3)",
+      "listen.admin: expected a loopback address such as 127.0.0.1:5, got 1.2.3.4:5: off loopback the admin listener needs a token (admin.token) (f.yaml:3)",
       'models.a.backend: expected the name of a backend (local), got "x" (f.yaml:4)',
       "models.b.backend: expected the name of a backend, got nothing (f.yaml:4)",
     ]);

@@ -35,6 +35,7 @@ export function memoryIo(
       listeners.add(callback);
       return () => listeners.delete(callback);
     },
+    onHangup: () => () => {},
     exit: (code) => void exits.push(code),
     die: (signal) => void exits.push(signal === "SIGINT" ? 130 : 143),
     ...parts,
