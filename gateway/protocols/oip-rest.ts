@@ -193,7 +193,10 @@ async function encode(
   at: { readonly call: Call; readonly planes: Planes },
 ): Promise<WireReply> {
   if (reply.kind === "stream")
-    throw new InferError("unsupported", "this model answers in a stream, which infer cannot carry");
+    throw new InferError(
+      "unsupported",
+      "this model answers in a stream, which infer cannot carry; generate_stream, or ModelStreamInfer over gRPC, can",
+    );
   const { id, answer, classes } = form;
   const { reply: finished, regions } = await finishOutputs(reply, { classes, regions: answer.regions }, at);
   const small = finished.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);

@@ -98,7 +98,10 @@ interface At {
 
 async function encode(reply: Reply, form: EventForm, at: At): Promise<WireReply> {
   if (reply.kind === "stream") {
-    throw new InferError("unsupported", "this model answers in a stream, which KServe's V1 protocol cannot carry");
+    throw new InferError(
+      "unsupported",
+      "this model answers in a stream, which KServe's V1 protocol cannot carry; the Open Inference Protocol over gRPC can",
+    );
   }
   const { outputs } = reply;
   const [only, second] = outputs;

@@ -58,7 +58,10 @@ export function exchangeBy(method: Method, wire: WireRequest, planes: Planes): P
     },
     async encode(reply, signature, at) {
       if (reply.kind === "stream") {
-        throw new InferError("unsupported", "this model answers in a stream, which TF Serving's protocol cannot carry");
+        throw new InferError(
+          "unsupported",
+          "this model answers in a stream, which TF Serving's protocol cannot carry; the Open Inference Protocol over gRPC can",
+        );
       }
       return method.write(reply, answeredBy(reply.model, signature), at);
     },

@@ -92,5 +92,8 @@ function hasZero(planes: Planes, name: string): boolean {
 
 /** Refuses an answer in parts. */
 export function noStream(): InferError {
-  return new InferError("unsupported", "this model answers in a stream, which TF Serving's protocol cannot carry");
+  return new InferError(
+    "unsupported",
+    "this model answers in a stream, which TF Serving's protocol cannot carry; the Open Inference Protocol over gRPC can",
+  );
 }
