@@ -10,6 +10,7 @@ import { runInfer } from "./cli/infer.ts";
 import { CliError, EXIT, type Io, processIo } from "./cli/io.ts";
 import { runModels } from "./cli/models.ts";
 import { runProbe } from "./cli/probe.ts";
+import { runRollback } from "./cli/rollback.ts";
 import { runSchema } from "./cli/schema.ts";
 import { runServe } from "./cli/serve.ts";
 import { serverMetadata } from "./version.ts";
@@ -43,6 +44,7 @@ Colours and tables appear on a terminal only; NO_COLOR turns colours off.`;
 const CONFIG = "-c, --config <file>";
 const CONFIG_SAYS = "the config; else $SLUICE_CONFIG, ./sluice.yaml, or the demo models";
 const URL_SAYS = "where the gateway listens";
+const ADMIN_URL_SAYS = "where the gateway's admin listener is; its token in $SLUICE_ADMIN_TOKEN";
 
 function programFor(io: Io, done: (code: number) => void): Command {
   const program = new Command("sluice")
@@ -152,10 +154,19 @@ function addExplaining(program: Command, io: Io, done: (code: number) => void): 
     .option("--peer <address>", "the client's address")
     .option("--version <version>", "the version that it names")
     .option("--label <label>", "the label that it names")
-    .option("-u, --url <url>", "where the gateway's admin listener is", DEFAULT_ADMIN_URL)
+    .option("-u, --url <url>", ADMIN_URL_SAYS, DEFAULT_ADMIN_URL)
     .option("--json", "print the gateway's answer as it came")
     .addHelpText("after", examples("sluice explain --model digits --header x-user-id=42"))
     .action(async (options) => done(await runExplain(io, options)));
+  program
+    .command("rollback")
+    .description("go back to the config before this one, or to an earlier one, while the gateway runs")
+    .option("--to <number>", "the entry of the history to go back to")
+    .option("--why <words>", "what the history says of it")
+    .option("-u, --url <url>", ADMIN_URL_SAYS, DEFAULT_ADMIN_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", examples("sluice rollback", "sluice rollback --to 3 --why 'too many errors'"))
+    .action(async (options) => done(await runRollback(io, options)));
 }
 
 const INFER_EXAMPLES = examples(

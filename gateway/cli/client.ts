@@ -11,6 +11,15 @@ export const DEFAULT_URL = "http://127.0.0.1:8000";
 /** Where its admin listener is when nobody says otherwise. */
 export const DEFAULT_ADMIN_URL = "http://127.0.0.1:8002";
 
+/** The variable that holds the token of the admin listener, which arguments would show to everybody on the machine. */
+export const TOKEN_VARIABLE = "SLUICE_ADMIN_TOKEN";
+
+/** What an operator's request brings along. */
+export function adminHeaders(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  const token = env[TOKEN_VARIABLE];
+  return token === undefined || token === "" ? {} : { authorization: `Bearer ${token}` };
+}
+
 /** How long the CLI waits for an answer; the gateway's own deadline is 30 s by default. */
 const TIMEOUT_MS = 60_000;
 

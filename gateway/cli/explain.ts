@@ -1,7 +1,7 @@
 // `sluice explain`: asks a running gateway which way a request would take, and why; nothing is sent to a model.
 
 import { z } from "zod";
-import { DEFAULT_ADMIN_URL, openClient, refusal } from "./client.ts";
+import { adminHeaders, DEFAULT_ADMIN_URL, openClient, refusal } from "./client.ts";
 import { CliError, EXIT, type Io } from "./io.ts";
 import { paintFor, printable } from "./paint.ts";
 
@@ -47,7 +47,7 @@ export async function runExplain(io: Io, options: ExplainOptions): Promise<numbe
     if (value !== undefined) asked.set(word, value);
   }
   const client = openClient(options.url ?? DEFAULT_ADMIN_URL);
-  const answer = await client.ask({ path: `/admin/explain?${asked}` });
+  const answer = await client.ask({ path: `/admin/explain?${asked}`, headers: adminHeaders(io.env) });
   if (answer.status !== 200) throw new CliError(refusal(answer));
   const text = Buffer.from(answer.body).toString();
   io.out(options.json === true ? text : wayText(io, EXPLANATION.parse(JSON.parse(text))));
