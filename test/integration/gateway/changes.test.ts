@@ -154,6 +154,20 @@ test("a file that says what it said last time changes nothing, unless it is aske
   expect(await share()).toBe(0);
 });
 
+test("a broken file is refused with all its mistakes and their lines, and the next right one is taken", async () => {
+  await start(withRoute(canary(0)));
+  const { changes } = gateway!.running;
+  const note = { who: "file", why: "" };
+  const broken = withRoute(canary(200)).replace("kind: fake", "kind: fkae");
+  const refused = await changes!.file(broken, { again: false, note });
+  expect(refused?.ok).toBe(false);
+  const reasons = refused?.ok === false ? refused.reasons : [];
+  expect(reasons.map((reason) => /:(\d+)\)$/.exec(reason)?.[1])).toEqual(["3", "8"]);
+  expect(await share()).toBe(0);
+  expect(await changes!.file(withRoute(canary(100)), { again: false, note })).toMatchObject({ ok: true });
+  expect(await share()).toBe(200);
+});
+
 test("a config that only waits for a restart is accepted and says so", async () => {
   await start(withRoute(canary(0)));
   const { told } = await admin("POST", "/admin/config", { body: withRoute(canary(0), "limits: {inputs: 3}") });
