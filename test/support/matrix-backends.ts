@@ -42,7 +42,8 @@ export interface MatrixBackend {
   close(): Promise<void>;
 }
 
-interface Echoing {
+/** A kind in one of its protocols, and who plays its server. */
+export interface Echoing {
   readonly kind: string;
   readonly form: string;
   readonly echo: { readonly http: HttpEcho } | { readonly grpc: GrpcEcho };
@@ -68,7 +69,8 @@ function kindNamed(word: string) {
 
 const NPY = { mode: "container", models: { m: { format: "npy" } } };
 
-const ECHOING: readonly Echoing[] = [
+/** The kinds of servers, in the order of the table. */
+export const ECHOING: readonly Echoing[] = [
   { kind: "triton", form: "http", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "triton") },
   { kind: "triton", form: "grpc", echo: { grpc: oipGrpcEcho }, connect: (door) => openOipGrpc(door, "triton") },
   { kind: "oip", form: "http", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "plain") },
@@ -137,7 +139,8 @@ export function specOf(name: string, { datatype, shape }: Value) {
   return { name, datatype, shape: shape.map((size, i) => (i === 0 ? -1 : size)) };
 }
 
-function echoDoor(echo: Echoing["echo"], value: Value): Door {
+/** A door whose server echoes, and tells one model that takes the value. */
+export function echoDoor(echo: Echoing["echo"], value: Value): Door {
   const env = fakeEnv();
   const absent = (): never => {
     throw new Error("this server does not speak that");

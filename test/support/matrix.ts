@@ -4,14 +4,14 @@ import { loadConfig } from "../../config/load.ts";
 import type { Planes, WireReply } from "../../core/protocol.ts";
 import type { Service } from "../../core/service.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { assemble } from "../../gateway/assemble.ts";
+import { type Assembly, assemble } from "../../gateway/assemble.ts";
 import { systemEnv } from "../../gateway/env.ts";
 import { openLog } from "../../gateway/log.ts";
 import { protocols } from "../../gateway/protocols/registry.ts";
 import { policyKinds } from "../../policies/registry.ts";
-import { fakeBackend } from "./gateway-fake-backend.ts";
+import { type FakeBackend, fakeBackend } from "./gateway-fake-backend.ts";
 import { type MatrixBackend, specOf } from "./matrix-backends.ts";
-import { type Read, wholeBody } from "./matrix-client.ts";
+import { type Read, type Sent, wholeBody } from "./matrix-client.ts";
 import { FRONTS, type MatrixFront } from "./matrix-fronts.ts";
 import { VALUES, type Value } from "./matrix-values.ts";
 
@@ -44,11 +44,7 @@ export async function runMatrix({ backends, spoil = (tensor) => tensor }: Matrix
       fake.put(modelName(b, v), "1", { service: spoiled(backend.service(value), spoil), inputs, outputs });
     }
   }
-  const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
-  const loaded = loadConfig({ text: "backends: {all: {kind: fake}}", file: "/test.yaml", env: {} }, kinds);
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
-  const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: () => {} });
-  const assembly = await assemble(loaded.config, env);
+  const assembly = await assembleOver(fake);
   const cells: Cell[] = [];
   for (const front of FRONTS) {
     for (const [b, backend] of backends.entries()) {
@@ -59,6 +55,15 @@ export async function runMatrix({ backends, spoil = (tensor) => tensor }: Matrix
   }
   await assembly.close();
   return cells;
+}
+
+/** A gateway without listeners whose models are those of the backend. */
+export function assembleOver(fake: FakeBackend): Promise<Assembly> {
+  const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
+  const loaded = loadConfig({ text: "backends: {all: {kind: fake}}", file: "/test.yaml", env: {} }, kinds);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
+  const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: () => {} });
+  return assemble(loaded.config, env);
 }
 
 function spoiled(service: Service, spoil: (tensor: Tensor) => Tensor): Service {
@@ -78,25 +83,34 @@ interface At {
 }
 
 async function send(front: MatrixFront, value: Value, { name, assembly }: At): Promise<End> {
-  const protocol = protocols.find((one) => one.name === front.protocol)!;
-  const route = protocol.routes.find(({ method, path }) => method === "POST" && path === front.path)!;
-  const { planes } = assembly;
-  const { dialect } = front;
-  const { headers = {}, body } = front.send(value, name);
-  const params = { model: name, endpoint: name, version: "1" };
-  const wire = {
-    ...{ method: "POST", params, query: new URLSearchParams(), peer: "127.0.0.1", id: "1", traceparent: "", body },
-    path: front.path.replace(/:(model|endpoint|version)/g, (_, word: keyof typeof params) => params[word]),
-    headers: new Map(Object.entries(headers)),
-    arrivedAt: planes.env.clock.now(),
-    signal: new AbortController().signal,
-  };
-  const data = dialect === undefined ? planes.data : { ...planes.data, dialect: () => dialect };
-  const reply = await route.handle(wire, { ...planes, data });
-  if (reply.status !== (protocol.listener === "grpc" ? 0 : 200)) {
+  const { ask, listener } = askAt(front, { name, planes: assembly.planes });
+  const reply = await ask(front.send(value, name));
+  if (reply.status !== (listener === "grpc" ? 0 : 200)) {
     return { end: "refused", status: reply.status, reason: reasonOf(reply).replaceAll(name, "m") };
   }
   return compare(() => front.read(reply, value), value);
+}
+
+/** The front's route for a model, as a function from a request to its reply. */
+export function askAt(front: MatrixFront, at: { readonly name: string; readonly planes: Planes }) {
+  const { name, planes } = at;
+  const protocol = protocols.find((one) => one.name === front.protocol)!;
+  const route = protocol.routes.find(({ method, path }) => method === "POST" && path === front.path)!;
+  const { dialect } = front;
+  const data = dialect === undefined ? planes.data : { ...planes.data, dialect: () => dialect };
+  const params = { model: name, endpoint: name, version: "1" };
+  const path = front.path.replace(/:(model|endpoint|version)/g, (_, word: keyof typeof params) => params[word]);
+  const ask = ({ headers = {}, body }: Sent): Promise<WireReply> => {
+    const wire = {
+      ...{ method: "POST", path, params, peer: "127.0.0.1", id: "1", traceparent: "", body },
+      query: new URLSearchParams(),
+      headers: new Map(Object.entries(headers)),
+      arrivedAt: planes.env.clock.now(),
+      signal: new AbortController().signal,
+    };
+    return route.handle(wire, { ...planes, data });
+  };
+  return { ask, listener: protocol.listener };
 }
 
 function compare(read: () => Read, value: Value): End {
