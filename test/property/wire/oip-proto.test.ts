@@ -64,6 +64,7 @@ function checkRequest(asked: Ask, decode: (asked: Ask) => OipProtoRequest): void
     contents: all.length === 0 ? "typed" : contents,
     emptyFinal: false,
     outputs,
+    regions: new Map(),
   };
   expect(plain(decode(asked))).toEqual(plain(wanted));
 }
