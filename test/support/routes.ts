@@ -87,6 +87,7 @@ export function fakeRoute(init: RouteInit): FakeRoute {
 function versionsOf({ versions = ["1", "2", "3"], labels = LABELS }: RouteInit): Versions {
   return {
     ready: () => versions,
+    list: () => versions.map((version) => ({ version, state: "ready" as const })),
     knows: (version) => versions.includes(version),
     label: (word) => new Map(Object.entries(labels)).get(word),
     targets: () => [],
