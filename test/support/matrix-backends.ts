@@ -74,6 +74,8 @@ export const ECHOING: readonly Echoing[] = [
   { kind: "triton", form: "http", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "triton") },
   { kind: "triton", form: "grpc", echo: { grpc: oipGrpcEcho }, connect: (door) => openOipGrpc(door, "triton") },
   { kind: "oip", form: "http", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "plain") },
+  { kind: "oip", form: "http kserve", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "kserve") },
+  { kind: "oip", form: "http mlserver", echo: { http: oipHttpEcho }, connect: (door) => openOipHttp(door, "mlserver") },
   { kind: "oip", form: "grpc", echo: { grpc: oipGrpcEcho }, connect: (door) => openOipGrpc(door, "plain") },
   { kind: "oip", form: "grpc typed", echo: { grpc: oipGrpcEcho }, connect: (door) => openOipGrpc(door, "torchserve") },
   by(torchServeServer, "http", { http: torchServeEcho }),
