@@ -16,7 +16,8 @@ import { BEGIN, END, matrixText, said } from "../support/matrix-table.ts";
 const PAGE = new URL("../../docs/protocols.md", import.meta.url);
 
 /** What a refusal names: who carries the value, or which model cannot take it however it comes. */
-const REASON = /gRPC|protocol: grpc|binary|raw contents|Open Inference Protocol|columns|as JSON|local ONNX model|onnxruntime-node/;
+const REASON =
+  /gRPC|protocol: grpc|binary|raw contents|Open Inference Protocol|columns|as JSON|local ONNX model|onnxruntime-node/;
 
 let backends: readonly MatrixBackend[];
 let cells: readonly Cell[];
