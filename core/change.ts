@@ -33,6 +33,30 @@ export type Change =
   | { readonly ok: true; readonly entry: HistoryEntry; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly reasons: readonly string[] };
 
+/** What the last requests for a model say of a change: how many users would get another version. */
+export interface PlannedModel {
+  readonly model: string;
+  readonly requests: number;
+  /** Those of the requests that belong to no unit, or whose way depends on whose turn it is. */
+  readonly inTurns: number;
+  /** Different units among the others. */
+  readonly users: number;
+  readonly moved: number;
+  /** How many users by their move: `1 -> 2`. */
+  readonly moves: Readonly<Record<string, number>>;
+}
+
+/** What a change would mean, or why it cannot be made. */
+export type Plan =
+  | {
+      readonly ok: true;
+      /** One line a difference. */
+      readonly changes: readonly string[];
+      readonly warnings: readonly string[];
+      readonly models: readonly PlannedModel[];
+    }
+  | { readonly ok: false; readonly reasons: readonly string[] };
+
 /** What an operator may do with the config while the gateway runs; changes are made one after the other. */
 export interface Changes {
   inForce(): HistoryEntry;
@@ -44,4 +68,6 @@ export interface Changes {
   patch(model: string, words: unknown, note: Note): Promise<Change>;
   /** Back to an earlier one; to the one before this where none is named. */
   rollback(to: number | undefined, note: Note): Promise<Change>;
+  /** What another config would mean; nothing is changed. */
+  plan(text: string): Promise<Plan>;
 }

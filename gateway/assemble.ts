@@ -14,6 +14,7 @@ import type { LogicalModel } from "./model.ts";
 import { openOperator } from "./operator.ts";
 import { canonical, type Kept, openKept, openParts, type Parts } from "./parts.ts";
 import { openPlane, type Plane } from "./plane.ts";
+import { openRecent, type Recent } from "./recent.ts";
 import { openSageMaker } from "./sagemaker.ts";
 import { openSequences, SEQUENCE_LIMITS } from "./sequences.ts";
 import { openSharedMemory } from "./shared-memory.ts";
@@ -28,6 +29,8 @@ export interface Assembly {
   readonly config: Config;
   readonly planes: Planes;
   readonly backends: readonly Backend[];
+  /** What the last requests were, also before the last change. */
+  readonly recent: Recent;
   /** Lets go of all that no newer assembly uses. */
   close(): Promise<void>;
 }
@@ -66,6 +69,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     );
     const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
     const sequences = await parts.use("sequences", async () => openSequences({ clock: env.clock, ...SEQUENCE_LIMITS }));
+    const recent = await parts.use("recent", async () => openRecent(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const { triton, limits } = config;
     const regions = !triton.sharedMemory
@@ -88,6 +92,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       statistics,
       sequences,
       expose: exposures.note,
+      note: recent.note,
     });
     await checked(plane, env);
     const planes: Planes = {
@@ -110,6 +115,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       config,
       planes,
       backends,
+      recent,
       async close() {
         plane.close();
         await parts.close();

@@ -9,6 +9,7 @@ import { runExplain } from "./cli/explain.ts";
 import { runInfer } from "./cli/infer.ts";
 import { CliError, EXIT, type Io, processIo } from "./cli/io.ts";
 import { runModels } from "./cli/models.ts";
+import { runPlan } from "./cli/plan.ts";
 import { runProbe } from "./cli/probe.ts";
 import { runRollback } from "./cli/rollback.ts";
 import { runSchema } from "./cli/schema.ts";
@@ -158,6 +159,14 @@ function addExplaining(program: Command, io: Io, done: (code: number) => void): 
     .option("--json", "print the gateway's answer as it came")
     .addHelpText("after", examples("sluice explain --model digits --header x-user-id=42"))
     .action(async (options) => done(await runExplain(io, options)));
+  program
+    .command("plan")
+    .description("say what another config would change in a running gateway, and for which share of its users")
+    .argument("<file>", "the other config")
+    .option("-u, --url <url>", ADMIN_URL_SAYS, DEFAULT_ADMIN_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", examples("sluice plan new.yaml"))
+    .action(async (file, options) => done(await runPlan(io, file, options)));
   program
     .command("rollback")
     .description("go back to the config before this one, or to an earlier one, while the gateway runs")

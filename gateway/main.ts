@@ -17,6 +17,7 @@ import { openLog, type ProcessLog } from "./log.ts";
 import { openMetrics } from "./metrics.ts";
 import { canonical } from "./parts.ts";
 import { passthroughsOf } from "./passthrough/targets.ts";
+import { replay } from "./plan.ts";
 import { adminProtocol } from "./protocols/admin.ts";
 import { changesProtocol } from "./protocols/changes.ts";
 import { explainProtocol } from "./protocols/explain.ts";
@@ -95,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
           kinds: policyKinds,
           config: () => trees.current.config,
           replace,
+          replay: (after) => replayOver(trees, { after, env }),
           time: () => isoTime(systemClock.wall()),
           log,
         });
@@ -187,6 +189,11 @@ function beginning({ config, source }: ServeOptions, log: ProcessLog): Beginning
   }
   for (const warning of loaded.warnings) log.warn({}, warning);
   return { config: loaded.config, history, overrides: loaded.overrides };
+}
+
+function replayOver({ current }: Trees, { after, env }: { readonly after: Config; readonly env: Env }) {
+  const { config, recent, planes } = current;
+  return replay({ before: config, after, recent: recent.list(), data: planes.data, env, run: planes.run });
 }
 
 /** Puts a config in force, and says which of its words wait for a restart. */

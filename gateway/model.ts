@@ -4,11 +4,13 @@ import { signatureThere } from "../backends/bridge.ts";
 import { targetsOfModel } from "../config/complete.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Backend } from "../core/backend.ts";
+import type { Call } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts";
 import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protocol.ts";
+import type { InferRequest } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { openLeaves } from "./leaves.ts";
 import type { Kept } from "./parts.ts";
@@ -59,6 +61,8 @@ export interface PlaneOptions {
   readonly statistics?: Statistics;
   /** Who may force a variant; nobody when absent. */
   readonly tester?: (caller: Caller) => boolean;
+  /** Takes note of each request for a model that there is; nobody when absent. */
+  readonly note?: (request: InferRequest, call: Call) => void;
   /** Takes note of exposures; nobody when absent. */
   readonly expose?: RouteContext["expose"];
 }

@@ -35,7 +35,11 @@ export function openPlane(options: PlaneOptions): Plane {
   const infer = gatewayStack({
     env: options.env,
     knows: (name) => find.model(name) !== undefined,
-    byModel: async (request, call) => lookUp(request.model).service(request, call),
+    async byModel(request, call) {
+      const { service } = lookUp(request.model);
+      options.note?.(request, call);
+      return service(request, call);
+    },
   });
   return {
     infer,

@@ -3,11 +3,12 @@
 import type { Config } from "../config/config.ts";
 import type { Loaded } from "../config/load.ts";
 import { formatMistake } from "../config/mistakes.ts";
-import type { Change, Changes, HistoryEntry, Note, Override } from "../core/change.ts";
+import type { Change, Changes, HistoryEntry, Note, Override, PlannedModel } from "../core/change.ts";
 import type { Log } from "../core/env.ts";
 import { asInferError } from "../core/error.ts";
 import type { PolicyKind } from "../core/policy.ts";
 import type { History } from "./history.ts";
+import { describeChanges } from "./plan.ts";
 import { readRoutePatch } from "./route-patch.ts";
 
 /** Reads a config's text with values of an operator in their places; never throws. */
@@ -23,6 +24,8 @@ export interface ChangesOptions {
   config(): Config;
   /** Puts a config in force; what is to be said of that. @throws InferError when it makes no sense; nothing has changed then */
   replace(config: Config): Promise<readonly string[]>;
+  /** What the last requests say of another config. */
+  replay(config: Config): Promise<readonly PlannedModel[]>;
   /** The time of day, in ISO 8601. */
   time(): string;
   readonly log: Log;
@@ -98,6 +101,13 @@ export function openChanges(options: ChangesOptions): FileChanges {
           return { ok: false, reasons: ["expected an earlier config, got none: nothing has changed yet"] };
         return { ok: false, reasons: [`to: expected one of ${known}, got ${to}`] };
       }),
+    async plan(text) {
+      const loaded = options.load(text, inForce.overrides);
+      if (!loaded.ok) return { ok: false, reasons: loaded.mistakes.map((mistake) => formatMistake(mistake, "plan")) };
+      const { config, warnings } = loaded;
+      const changes = describeChanges(options.config(), config);
+      return { ok: true, changes, warnings, models: await options.replay(config) };
+    },
     file: (text, { again, note }) =>
       inTurn(async () => {
         if (text === fileText && (!again || text === inForce.text)) return undefined;

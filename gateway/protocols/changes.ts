@@ -9,7 +9,7 @@ export function changesProtocol(changes: Changes): Protocol {
   return {
     name: "changes",
     listener: "http",
-    prefixes: ["/admin/config", "/admin/history", "/admin/rollback", "/admin/models"],
+    prefixes: ["/admin/config", "/admin/history", "/admin/rollback", "/admin/plan", "/admin/models"],
     fail,
     routes: [
       { method: "GET", path: "/admin/config", handle: async () => json(200, shown(changes.inForce())) },
@@ -26,6 +26,18 @@ export function changesProtocol(changes: Changes): Protocol {
           const { why, words } = patchOf(wire);
           return changes.patch(wire.params.model ?? "", words, why === undefined ? note : { ...note, why });
         }),
+      },
+      {
+        method: "POST",
+        path: "/admin/plan",
+        async handle(wire) {
+          try {
+            const plan = await changes.plan(textOf(wire));
+            return plan.ok ? json(200, plan) : json(400, { error: plan.reasons.join("\n"), reasons: plan.reasons });
+          } catch (error) {
+            return fail(error);
+          }
+        },
       },
       {
         method: "POST",
