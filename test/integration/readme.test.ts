@@ -9,6 +9,7 @@ import { onnx } from "../../backends/onnx/onnx.ts";
 import { loadConfig } from "../../config/load.ts";
 import { policyKinds } from "../../policies/registry.ts";
 import { ROOT, startGateway, type TestGateway } from "../support/gateway.ts";
+import { openWorkplace, type Workplace } from "../support/gateway-process.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 
@@ -28,22 +29,39 @@ const shown: readonly Shown[] = [...readme.matchAll(/```console\n([\s\S]*?)```/g
     }),
 );
 
+/** The commands of the canary's story go to the gateway that it starts, one after the other. */
+const story = /## A canary[\s\S]*?```console\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+const isOfStory = ({ command }: Shown) => story.includes(`$ ${command}\n`);
+
 let gateway: TestGateway;
+let workplace: Workplace;
+let canary: { readonly http: number; readonly admin: number };
 
 beforeAll(async () => {
   gateway = await startGateway({ yaml: `backends: {local: {kind: onnx, repository: ${ROOT}models}}\n`, kinds: [onnx] });
+  workplace = await openWorkplace();
+  const config = readFileSync(join(ROOT, "config/canary.yaml"), "utf8");
+  const served = await workplace.serve(config.replace(/^listen:.*$/m, "").replace("../models", `${ROOT}models`));
+  canary = await served.ports();
 });
 
-afterAll(() => gateway.close());
+afterAll(async () => {
+  await gateway.close();
+  await workplace.clear();
+});
 
-test.each(shown)("$command", async ({ command, output }) => {
-  const url = `http://127.0.0.1:${gateway.port}`;
-  const here = command
+test.each(shown)("$command", async (one) => {
+  const { http, admin } = isOfStory(one) ? canary : { http: gateway.port, admin: gateway.adminPort };
+  const url = `http://127.0.0.1:${http}`;
+  const here = one.command
     .replaceAll("http://127.0.0.1:8000", url)
+    .replaceAll("http://127.0.0.1:8002", `http://127.0.0.1:${admin}`)
     .replace(/^npx sluice infer/, `node bin/sluice.js infer --url ${url}`)
     .replace(/^npx sluice/, "node bin/sluice.js");
-  expect(stable(await outputOf(here))).toBe(stable(output));
+  expect(stable(await outputOf(here))).toBe(stable(one.output));
 });
+
+test("the canary's story has its five commands", () => expect(shown.filter(isOfStory).length).toBe(5));
 
 test("the README has commands to run", () => expect(shown.length).toBeGreaterThan(4));
 
@@ -72,5 +90,5 @@ async function outputOf(command: string): Promise<string> {
 
 /** Without what differs from run to run. */
 function stable(output: string): string {
-  return output.replace(/\d+(\.\d+)? ms/g, "N ms");
+  return output.replace(/\d+(\.\d+)? ms/g, "N ms").replace(/"at":"[^"]*"/g, '"at":"T"');
 }

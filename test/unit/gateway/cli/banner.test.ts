@@ -49,7 +49,9 @@ curl -s http://127.0.0.1:8000/v2/models/iris/infer -H 'content-type: application
 
   it("of a gateway without models tries nothing", () => {
     const text = banner({ ...served, models: [], example: undefined, admin: undefined }, plain);
-    expect(text).toBe("Sluice 1.2.3 serves 0 models at http://127.0.0.1:8000\n\n  grpc     127.0.0.1:8001\n  config   /etc/sluice.yaml\n");
+    expect(text).toBe(
+      "Sluice 1.2.3 serves 0 models at http://127.0.0.1:8000\n\n  grpc     127.0.0.1:8001\n  config   /etc/sluice.yaml\n",
+    );
   });
 });
 
