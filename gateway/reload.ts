@@ -56,6 +56,15 @@ export function openChanges(options: ChangesOptions): FileChanges {
     last = changed.catch(() => {});
     return changed;
   };
+  // what is in force is in force, whether or not it can be written down
+  const remember = (entry: Omit<HistoryEntry, "id">): HistoryEntry => {
+    try {
+      return history.add(entry);
+    } catch (error) {
+      log.error({ err: error }, "the history cannot be written; the change is in force all the same");
+      return { ...entry, id: inForce.id + 1 };
+    }
+  };
   const accept = async ({ text, overrides, how, note }: Wanted): Promise<Change> => {
     const loaded = options.load(text, overrides);
     if (!loaded.ok) {
@@ -69,7 +78,7 @@ export function openChanges(options: ChangesOptions): FileChanges {
     try {
       const later = await options.replace(loaded.config);
       const warnings = [...loaded.warnings, ...later];
-      inForce = history.add({ at: options.time(), ...note, how, text, overrides: loaded.overrides });
+      inForce = remember({ at: options.time(), ...note, how, text, overrides: loaded.overrides });
       for (const warning of warnings) log.warn({ how }, warning);
       log.info({ how, id: inForce.id, who: note.who, why: note.why }, "the config was changed");
       return { ok: true, entry: inForce, warnings };
