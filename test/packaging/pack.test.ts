@@ -58,7 +58,7 @@ describe("installed in an empty folder", () => {
   });
 
   test("it serves the demo models, and answers the curl line that it prints", async () => {
-    running = start("npx sluice serve --http 127.0.0.1:0 --admin 127.0.0.1:0", place);
+    running = start("npx sluice serve --http 127.0.0.1:0 --grpc 127.0.0.1:0 --admin 127.0.0.1:0", place);
     const [curl] = await running.until(/^curl .*$/m, 60_000);
     expect(samplesAnswered(JSON.parse(await paste(curl, place)))).toHaveLength(1);
 
@@ -74,7 +74,7 @@ describe("installed in an empty folder", () => {
 
   // not by npx, which leaves the gateway behind when it gets a SIGTERM itself
   test("its command stops at SIGTERM with code 0, on whatever Node it was started", async () => {
-    running = start("node_modules/.bin/sluice serve --http 127.0.0.1:0 --admin 127.0.0.1:0", place);
+    running = start("node_modules/.bin/sluice serve --http 127.0.0.1:0 --grpc 127.0.0.1:0 --admin 127.0.0.1:0", place);
     const [, admin] = await running.until(/(http:\S+)\/readyz/, 60_000);
     expect((await fetch(`${admin}/readyz`)).status).toBe(200);
     const stopping = running.stop("SIGTERM");
@@ -97,7 +97,7 @@ describe("installed in an empty folder", () => {
     const folder = join(cwd, "embedding");
     mkdirSync(folder);
     const repository = join(cwd, "node_modules", "sluice-gateway", "models");
-    const config = `listen: {http: "127.0.0.1:0"}\ndrainDelay: 0s\nbackends: {local: {kind: onnx, repository: ${repository}}}\n`;
+    const config = `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\ndrainDelay: 0s\nbackends: {local: {kind: onnx, repository: ${repository}}}\n`;
     writeFileSync(join(folder, "sluice.yaml"), config);
     const [, program = ""] = /^```ts\n(.*?)^```$/ms.exec(readText("README.md")) ?? [];
     expect(program).toContain("sluice-gateway");
