@@ -37,6 +37,9 @@ interface Kept extends RecentRequest {
 export function openRecent(clock: Pick<Clock, "now">, limits: RecentLimits = RECENT_LIMITS): Recent {
   // a ring: the oldest stands where the next one will
   const ring: (Kept | undefined)[] = new Array(limits.requests).fill(undefined);
+  // a full memory covers all of its time: under more load one request in each of these spans is kept, the others cost nothing
+  const spanMs = limits.ageMs / limits.requests;
+  let notedAt = Number.NEGATIVE_INFINITY;
   let next = 0;
   let oldest = 0;
   let bytes = 0;
@@ -49,12 +52,15 @@ export function openRecent(clock: Pick<Clock, "now">, limits: RecentLimits = REC
   return {
     note(request, call) {
       if (call.purpose !== "user" || request.model.select.by !== "default") return;
+      const now = clock.now();
+      if (next - oldest === limits.requests && now - notedAt < spanMs) return;
       const size = sizeOf(request, call);
       // one that fills the memory by itself says nothing of the others
       if (size > limits.bytes / 64) return;
       if (next - oldest === limits.requests) forget();
       while (bytes + size > limits.bytes && oldest < next) forget();
-      ring[next % limits.requests] = { ...withoutData(request, call), at: clock.now(), bytes: size };
+      ring[next % limits.requests] = { ...withoutData(request, call), at: now, bytes: size };
+      notedAt = now;
       next += 1;
       bytes += size;
     },

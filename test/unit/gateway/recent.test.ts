@@ -22,8 +22,12 @@ const call = (header = "v", purpose: Call["purpose"] = "user") =>
   }) as unknown as Call;
 
 test("the last requests are kept, from old to new, without their tensors", () => {
-  const recent = openRecent(fakeClock(), { requests: 3, bytes: 1_000_000, ageMs: 1000 });
-  for (const name of ["a", "b", "c", "d"]) recent.note(request(name), call());
+  const clock = fakeClock();
+  const recent = openRecent(clock, { requests: 3, bytes: 1_000_000, ageMs: 3000 });
+  for (const name of ["a", "b", "c", "d"]) {
+    recent.note(request(name), call());
+    if (name === "c") clock.advance(1000);
+  }
   expect(recent.list().map((one) => one.request.model.name)).toEqual(["b", "c", "d"]);
   expect(recent.list()[0]?.request.inputs[0]).toEqual({
     name: "x",
@@ -31,6 +35,19 @@ test("the last requests are kept, from old to new, without their tensors", () =>
     shape: [1],
     data: new Uint8Array(0),
   });
+});
+
+test("a full memory keeps one request of each span, so that under load it still covers all of its time", () => {
+  const clock = fakeClock();
+  const recent = openRecent(clock, { requests: 10, bytes: 1_000_000, ageMs: 1000 });
+  // one a millisecond for three times the memory's time
+  for (let i = 0; i < 3000; i += 1) {
+    recent.note(request(`${i}`), call());
+    clock.advance(1);
+  }
+  const kept = recent.list().map((one) => Number(one.request.model.name));
+  expect(kept).toEqual(Array.from({ length: 10 }, (_, i) => (kept[0] ?? 0) + 100 * i));
+  expect(kept.at(-1)).toBeGreaterThanOrEqual(2900);
 });
 
 test("the oldest go when what is kept has too many bytes, and one that is too large is not kept", () => {
