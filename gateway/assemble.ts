@@ -29,6 +29,8 @@ export interface Assembly {
   readonly config: Config;
   readonly planes: Planes;
   readonly backends: readonly Backend[];
+  /** What does not fit in models that go on as they were: no reason to refuse a change of others. */
+  readonly warnings: readonly string[];
   /** What the last requests were, also before the last change. */
   readonly recent: Recent;
   /** Lets go of all that no newer assembly uses. */
@@ -94,7 +96,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       expose: exposures.note,
       note: recent.note,
     });
-    await checked(plane, env);
+    const warnings = await checked(plane, env);
     const planes: Planes = {
       data: plane,
       control: openControl({
@@ -115,6 +117,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       config,
       planes,
       backends,
+      warnings,
       recent,
       async close() {
         plane.close();
@@ -151,12 +154,12 @@ function openModelKeys(config: Config): (setting: ModelConfig) => string {
 /** How long a start or a change waits for servers to tell their signatures; who is later is compared then. */
 const SIGNATURES_MS = 2_000;
 
-async function checked(plane: Plane, env: Env): Promise<void> {
+async function checked(plane: Plane, env: Env): Promise<readonly string[]> {
   const limit = new AbortController();
   const late = new InferError("deadline-exceeded", "the server has not told its signature yet");
   const stopTimer = env.clock.after(SIGNATURES_MS, () => limit.abort(late));
   try {
-    await plane.check(limit.signal);
+    return await plane.check(limit.signal);
   } catch (error) {
     plane.close();
     throw error;

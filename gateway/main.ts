@@ -196,11 +196,12 @@ function replayOver({ current }: Trees, { after, env }: { readonly after: Config
   return replay({ before: config, after, recent: recent.list(), data: planes.data, env, run: planes.run });
 }
 
-/** Puts a config in force, and says which of its words wait for a restart. */
+/** Puts a config in force, and says which of its words wait for a restart and what is wrong in models that went on. */
 function replacer(at: Pick<Life, "config" | "trees">): Life["replace"] {
   return async (next) => {
-    await at.trees.replace(next);
-    return needsRestart(at.config, next).map((word) => `${word}: changed, and in force after a restart`);
+    const { warnings } = await at.trees.replace(next);
+    const later = needsRestart(at.config, next).map((word) => `${word}: changed, and in force after a restart`);
+    return [...later, ...warnings];
   };
 }
 

@@ -37,6 +37,8 @@ export interface LogicalModel {
    * @throws InferError invalid-argument naming every version that does not fit, and what is different
    */
   check(signal: AbortSignal): Promise<void>;
+  /** What such a comparison would find now, each misfit in a line; the model goes on as it is. */
+  compare(signal: AbortSignal): Promise<readonly string[]>;
   /** Lets go of what it follows. */
   close(): void;
 }
@@ -131,6 +133,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     signature,
     dialect: setting.dialect,
     check: guard.check,
+    compare: guard.compare,
     close() {
       guard.close();
       for (const stop of stops) stop();

@@ -19,8 +19,13 @@ export interface Plane extends DataPlane {
 }
 
 export interface Plane extends DataPlane {
-  /** Compares the signatures of each model's versions. @throws InferError invalid-argument naming all that do not fit */
-  check(signal: AbortSignal): Promise<void>;
+  /**
+   * Compares the signatures of each model's versions. A model that goes on from the tree before serves as it did, whatever
+   * its servers tell by now: what does not fit there is answered, each in a line.
+   *
+   * @throws InferError invalid-argument naming all that do not fit in the models that are new
+   */
+  check(signal: AbortSignal): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -69,9 +74,12 @@ export function openPlane(options: PlaneOptions): Plane {
     models: () => find.models().map((model) => model.name),
     serverMetadata: () => options.server,
     async check(signal) {
-      const checked = await Promise.allSettled(find.models().map((model) => model.check(signal)));
+      const [fresh, kept] = [find.models().filter(find.isNew), find.models().filter((model) => !find.isNew(model))];
+      const later = Promise.all(kept.map((model) => model.compare(signal)));
+      const checked = await Promise.allSettled(fresh.map((model) => model.check(signal)));
       const faults = checked.flatMap((one) => (one.status === "rejected" ? [asInferError(one.reason).message] : []));
       if (faults.length > 0) throw new InferError("invalid-argument", faults.join("\n"));
+      return (await later).flat();
     },
     close: find.close,
   };
@@ -82,6 +90,8 @@ const named = (lookUp: (ref: ModelRef) => LogicalModel, name: string) => lookUp(
 interface Finder {
   model(name: string): LogicalModel | undefined;
   models(): readonly LogicalModel[];
+  /** Whether the tree before had it not. */
+  isNew(model: LogicalModel): boolean;
   close(): void;
 }
 
@@ -89,12 +99,13 @@ function byConfig(options: PlaneOptions, settings: readonly ModelConfig[]): Find
   const kept = modelsOf(options);
   const models = new Map(settings.map((setting) => [setting.name, kept.use(setting)]));
   const list = [...models.values()];
-  return { model: (name) => models.get(name), models: () => list, close: kept.close };
+  return { model: (name) => models.get(name), models: () => list, isNew: kept.isNew, close: kept.close };
 }
 
 interface Models {
   use(setting: ModelConfig): LogicalModel;
   drop(setting: ModelConfig): void;
+  isNew(model: LogicalModel): boolean;
   close(): void;
 }
 
@@ -102,9 +113,16 @@ interface Models {
 function modelsOf(options: PlaneOptions): Models {
   const parts: Kept<LogicalModel> = options.kept?.parts ?? openKept();
   const keyOf = options.kept?.keyOf ?? (({ name, source }: ModelConfig) => `${name} ${source}`);
+  const opened = new WeakSet<LogicalModel>();
+  const open = (setting: ModelConfig) => {
+    const model = openModel(options, setting);
+    opened.add(model);
+    return model;
+  };
   return {
-    use: (setting) => parts.use(keyOf(setting), () => openModel(options, setting)),
+    use: (setting) => parts.use(keyOf(setting), () => open(setting)),
     drop: (setting) => parts.drop(keyOf(setting)),
+    isNew: (model) => opened.has(model),
     close: parts.close,
   };
 }
@@ -122,6 +140,7 @@ function byCatalog(options: PlaneOptions): Finder {
   return {
     model: (name) => models.get(name)?.model,
     models: () => [...models.values()].map(({ model }) => model),
+    isNew: kept.isNew,
     close() {
       for (const stop of stops) stop();
       kept.close();

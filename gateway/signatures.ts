@@ -110,6 +110,8 @@ export interface Guard {
   readonly versions: Versions;
   /** Looks again. @throws InferError invalid-argument naming every misfit */
   check(signal: AbortSignal): Promise<void>;
+  /** What a check would find now, each misfit in a line; nothing comes of it. */
+  compare(signal: AbortSignal): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -130,7 +132,7 @@ export function openGuard(parts: GuardParts): Guard {
   const { setting, versions, clock, warn } = parts;
   const { runs } = setting;
   const targets = runs.by === "versions" ? [...runs.versions.keys()].flatMap((one) => versions.targets(one)) : [];
-  if (targets.length < 2) return { versions, check: async () => {}, close: () => {} };
+  if (targets.length < 2) return { versions, check: async () => {}, compare: async () => [], close: () => {} };
   let misfits: Misfits = new Map();
   let stopTimer: (() => void) | undefined;
   const ended = new AbortController();
@@ -153,6 +155,7 @@ export function openGuard(parts: GuardParts): Guard {
       await look(signal);
       if (misfits.size > 0) throw new InferError("invalid-argument", [...misfits.values()].join("\n"));
     },
+    compare: async (signal) => [...(await misfitsOf(parts, signal)).values()],
     close() {
       ended.abort(new InferError("cancelled", "the model is no longer served"));
       stopTimer?.();

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from "vitest";
 import { loadConfig } from "../../../config/load.ts";
+import type { TensorSpec } from "../../../core/model.ts";
 import { policyKinds } from "../../../policies/registry.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { fakeBackend } from "../../support/gateway-fake-backend.ts";
@@ -90,4 +91,33 @@ test.each([
   await infer();
   expect(seen).toHaveLength(2);
   expect(seen[0]).not.toBe(seen[1]);
+});
+
+test("a change of one model goes through though another's server tells a signature that does not fit any longer", async () => {
+  const own = fakeBackend();
+  const spec = (datatype: "FP32" | "FP64"): TensorSpec => ({ name: "x", datatype, shape: [-1] });
+  // what the server of a2 tells, which the test changes without a word to anybody
+  const told = [spec("FP32")];
+  for (const name of ["a1", "a2", "b1"]) {
+    const inputs = name === "a2" ? told : [spec("FP32")];
+    own.put(name, "1", { service: async () => wholeReply("m", "1"), inputs });
+  }
+  const yaml = (b: string) => `
+backends: {a: {kind: fake}}
+models:
+  m: {versions: {1: {backend: a, model: a1, version: 1}, 2: {backend: a, model: a2, version: 1}}}
+  n: {versions: {1: {backend: a, model: b1, version: 1}, 2: {backend: a, model: ${b}, version: 1}}}`;
+  gateway = await startGateway({ yaml: yaml("a1"), kinds: [own.kind] });
+  const changeTo = (b: string) => gateway!.running.changes!.put(yaml(b), { who: "test", why: "" });
+  told[0] = spec("FP64");
+  const misfit =
+    'models.m: version 2 on backend "a": input "x": expected FP32 [-1], got FP64 [-1], as version 1 has it';
+  // the model that has not changed goes on as it was, and is told of
+  const gone = await changeTo("b1");
+  expect(gone).toMatchObject({ ok: true, warnings: expect.arrayContaining([misfit]) });
+  expect(await versionAsked()).toBe("2");
+  // one that is new is held to it, and then nothing has changed
+  const refused = await changeTo("a2");
+  expect(refused).toEqual({ ok: false, reasons: [misfit.replace("models.m", "models.n")] });
+  expect(await versionAsked()).toBe("2");
 });

@@ -140,6 +140,15 @@ describe("the guard of a model's signature", () => {
     );
   });
 
+  it("tells what differs by now without letting go of the version", async () => {
+    const { guard, b, warned } = guardOf(SIGNATURE, SIGNATURE);
+    await guard.check(never);
+    b.self.signature = other;
+    expect(await guard.compare(never)).toEqual([MISFIT]);
+    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    expect(warned).toEqual([]);
+  });
+
   it("follows nothing any longer once it is closed", () => {
     const { guard, a, b, clock } = guardOf(SIGNATURE, SIGNATURE);
     b.change();
