@@ -8,6 +8,7 @@ import type { ModelMetadata, Signature } from "./model.ts";
 import type { Branch, Experiment, Exposure, Placed, RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
 import type { Layer, Service } from "./service.ts";
+import type { SharedStore } from "./store.ts";
 
 export interface PolicyContext {
   /** The logical model that the policy stands in front of. */
@@ -15,6 +16,8 @@ export interface PolicyContext {
   readonly env: Env;
   /** The zone that the gateway itself is in, where the config says it. */
   readonly zone?: string;
+  /** What replicas count together, where the config names a store. */
+  readonly store?: SharedStore;
 }
 
 /**
