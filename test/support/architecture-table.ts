@@ -54,7 +54,7 @@ export const TABLE: Table = {
     "fastest-levenshtein": ["config/mistakes.ts"],
     fastify: ["gateway/http.ts"],
     "jpeg-js": COMMAND_LINE,
-    "lru-cache": ["policies/cache.ts"],
+    "lru-cache": ["policies/cache/store.ts"],
     "onnxruntime-node": [WORKER],
     opossum: ["policies/breaker.ts"],
     picocolors: COMMAND_LINE,
