@@ -53,6 +53,7 @@ export const TABLE: Table = {
     "fast-png": COMMAND_LINE,
     "fastest-levenshtein": ["config/mistakes.ts"],
     fastify: ["gateway/http.ts"],
+    ioredis: ["gateway/valkey.ts"],
     "jpeg-js": COMMAND_LINE,
     "lru-cache": ["policies/cache/store.ts"],
     "onnxruntime-node": [WORKER],
