@@ -117,7 +117,7 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
   if (channel.getConnectivityState(false) !== connectivityState.READY) {
     stopTimer = options.env.clock.after(options.connectTimeoutMs, () => {
       if (channel.getConnectivityState(false) === connectivityState.READY) return;
-      end(new InferError("unavailable", "no connection to the backend within the connect timeout"));
+      end(new InferError("unavailable", "no connection to the backend within the connect timeout", { unsent: true }));
     });
   }
   try {

@@ -78,7 +78,7 @@ export function grpcFault(
 function transportFault(status: GrpcStatus, maxMessageBytes: number): InferError | undefined {
   const { details } = status;
   const cause = causeOf(status);
-  if (NOT_CONNECTED.test(details)) return new InferError("unavailable", "no connection to the backend", { cause });
+  if (NOT_CONNECTED.test(details)) return new InferError("unavailable", "no connection to the backend", { cause, unsent: true });
   if (BROKEN.test(details)) return new InferError("unavailable", "the backend broke the connection off", { cause });
   if (HTTP.test(details) && !(status.code in NAMES)) {
     return new InferError(

@@ -36,6 +36,21 @@ const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
   ENFILE: ["overloaded", "no file descriptor is left for a connection to the backend"],
 };
 
+/** Codes of a connection that did not come about: nothing was sent. */
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "EMFILE",
+  "ENFILE",
+]);
+
 /** Errors of a connection that ended; with nothing received, nothing is known of what the server did with the request. */
 const BROKEN: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "ECONNABORTED", "EPIPE"]);
 
@@ -62,7 +77,7 @@ export function httpFault(error: unknown, headed = true): InferError {
   if (code === "UND_ERR_SOCKET" && NOT_BROKEN.has((error as Error).message)) return notHttp(error);
   if (code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" && !headed) return notHttp(error);
   const row = Object.hasOwn(FAULTS, code) ? FAULTS[code] : undefined;
-  if (row !== undefined) return new InferError(row[0], row[1], { cause: error });
+  if (row !== undefined) return new InferError(row[0], row[1], { cause: error, unsent: NOT_CONNECTED.has(code) });
   if (code.startsWith("HPE_")) return notHttp(error);
   if (TLS.test(code)) {
     return new InferError("unavailable", `the TLS handshake with the backend failed (${code})`, { cause: error });

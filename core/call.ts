@@ -121,6 +121,17 @@ export function narrow(call: Call, limit: { readonly timeoutMs: number }): Owned
   return { ...call, ...openLife(call.clock, { parent: call.signal, startedAt: call.startedAt, deadline }) };
 }
 
+/**
+ * One of several tries for the same caller: it ends with the call or by itself, and its trace is its own, since only the
+ * way of the one that answers counts.
+ */
+export function fork(call: Call): OwnedCall {
+  const { startedAt, deadline } = call;
+  // the deadline is kept by the call above
+  const life = openLife(call.clock, { parent: call.signal, startedAt, deadline: Number.POSITIVE_INFINITY });
+  return { ...call, trace: openTrace(), ...life, deadline };
+}
+
 /** The call without its caller: for work that goes on when the caller has gone (a shadow, a refresh), under its own deadline from now. */
 export function detach(call: Call, limit: { readonly timeoutMs: number; readonly purpose?: Purpose }): OwnedCall {
   const startedAt = call.clock.now();

@@ -8,6 +8,7 @@ export type Code =
   | "not-found"
   | "unsupported"
   | "too-large"
+  | "quota-exceeded"
   | "overloaded"
   | "unavailable"
   | "deadline-exceeded"
@@ -28,6 +29,7 @@ const ORIGINS: Record<Code, Origin> = {
   "not-found": "client",
   unsupported: "client",
   "too-large": "client",
+  "quota-exceeded": "client",
   overloaded: "gateway",
   unavailable: "backend",
   "deadline-exceeded": "gateway",
@@ -43,6 +45,7 @@ const RETRYABLE: Record<Code, Retryable> = {
   "not-found": "no",
   unsupported: "no",
   "too-large": "no",
+  "quota-exceeded": "later",
   overloaded: "later",
   unavailable: "elsewhere",
   "deadline-exceeded": "no",
@@ -57,6 +60,8 @@ export interface ErrorDetails {
   readonly retryable?: Retryable;
   /** When a retry is worth its while, in milliseconds from now. */
   readonly retryAfterMs?: number;
+  /** The request did not reach a server: nothing has run, so that another try repeats nothing. */
+  readonly unsent?: boolean;
   /** The foreign error behind this one: for the log, never sent to a client. */
   readonly cause?: unknown;
 }
@@ -70,6 +75,7 @@ export class InferError extends Error {
   readonly origin: Origin;
   readonly retryable: Retryable;
   readonly retryAfterMs: number | undefined;
+  readonly unsent: boolean;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -78,6 +84,7 @@ export class InferError extends Error {
     this.origin = details.origin ?? ORIGINS[code];
     this.retryable = details.retryable ?? RETRYABLE[code];
     this.retryAfterMs = details.retryAfterMs;
+    this.unsent = details.unsent ?? false;
   }
 }
 

@@ -86,6 +86,8 @@ export interface LayerKind<Options = unknown> extends Word<Options> {
 
 export interface LeafKind<Options = unknown> extends Word<Options> {
   readonly place: "leaf";
+  /** What holds where neither the model nor its backend says anything; without it there is no such layer then. */
+  readonly fallback?: Options;
   build(options: Options, context: LeafContext): Layer;
 }
 

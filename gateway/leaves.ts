@@ -72,7 +72,8 @@ export function openLeaves(options: LeavesOptions): Leaves {
 function layersOf({ kinds, words }: LeavesOptions, context: LeafContext): readonly Layer[] {
   return AT_LEAF.flatMap((word) => {
     const kind = kinds.find((one): one is LeafKind => one.place === "leaf" && one.word === word);
-    return kind === undefined || !words.has(word) ? [] : [kind.build(words.get(word), context)];
+    const value = words.get(word) ?? kind?.fallback;
+    return kind === undefined || value === undefined ? [] : [kind.build(value, context)];
   });
 }
 
