@@ -95,5 +95,5 @@ export const TABLE: Table = {
     fetch: COMMAND_LINE,
   },
   programs: [WORKER],
-  notImported: ["@biomejs/biome", "@types/node", "@types/ws", "node", "typescript"],
+  notImported: ["@biomejs/biome", "@types/node", "@types/opossum", "@types/ws", "node", "typescript"],
 };
