@@ -11,6 +11,8 @@ export const ERROR_STATUS = {
   InvalidSignatureException: 403,
   ModelError: 424,
   ModelNotReadyException: 429,
+  // a common error too; the SDKs go by its name
+  ThrottlingException: 429,
   InternalFailure: 500,
   ServiceUnavailable: 503,
   InternalDependencyException: 530,

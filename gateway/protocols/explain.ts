@@ -21,6 +21,7 @@ const STATUS: Record<Code, number> = {
   "not-found": 404,
   unsupported: 400,
   "too-large": 413,
+  "quota-exceeded": 429,
   overloaded: 503,
   unavailable: 503,
   "deadline-exceeded": 504,

@@ -20,6 +20,8 @@ export const GRPC_STATUS: Record<Code, number> = {
   unsupported: 12,
   // RESOURCE_EXHAUSTED, as gRPC itself says of a message that is too large
   "too-large": 8,
+  // RESOURCE_EXHAUSTED, as gRPC's own list of codes says of a quota per user
+  "quota-exceeded": 8,
   // RESOURCE_EXHAUSTED too: KServe's client sends again at once what was UNAVAILABLE, which is the last thing wanted here
   overloaded: 8,
   // UNAVAILABLE

@@ -34,6 +34,7 @@ const STATUS: Record<Code, number> = {
   // not 501: what the caller asked for is the caller's to change
   unsupported: 400,
   "too-large": 413,
+  "quota-exceeded": 429,
   overloaded: 503,
   unavailable: 503,
   "deadline-exceeded": 504,

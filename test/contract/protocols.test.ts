@@ -12,6 +12,7 @@ const CODES: Record<Code, "client" | "gateway" | "backend"> = {
   "not-found": "client",
   unsupported: "client",
   "too-large": "client",
+  "quota-exceeded": "client",
   overloaded: "gateway",
   unavailable: "backend",
   "deadline-exceeded": "gateway",
@@ -64,6 +65,19 @@ test.each(overHttp)("$name: a foreign error is a 500 whose text stays inside", (
     expect(reply.status).toBe(500);
     expect(Buffer.from(reply.body as Uint8Array).toString()).not.toContain("secret");
   }
+});
+
+test.each(overHttp)(
+  "$name: a caller beyond its quota gets 429 where the gateway's own want of capacity gets 503",
+  ({ fail }) => {
+    expect(fail(new InferError("quota-exceeded", "too many")).status).toBe(429);
+    expect(fail(new InferError("overloaded", "full")).status).toBe(503);
+  },
+);
+
+test.each(overGrpc)("$name: a caller beyond its quota gets RESOURCE_EXHAUSTED", ({ fail }) => {
+  const reply = fail(new InferError("quota-exceeded", "too many", { retryAfterMs: 1001 }));
+  expect([reply.status, reply.headers["grpc-retry-pushback-ms"]]).toEqual([8, "1001"]);
 });
 
 test.each(overHttp)("$name: a pause before the next try is told in whole seconds", ({ fail }) => {

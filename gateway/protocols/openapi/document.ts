@@ -11,6 +11,7 @@ const EXAMPLES: Record<Code, string> = {
   "not-found": 'model "m" is not known',
   unsupported: "this protocol cannot carry FP16",
   "too-large": "body: expected at most 67108864 bytes",
+  "quota-exceeded": 'model "m" allows 200/s for each tenant',
   overloaded: "the queue is full",
   unavailable: 'model "m" is not ready',
   "deadline-exceeded": "no answer within the deadline of 30000 ms",

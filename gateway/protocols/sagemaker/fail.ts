@@ -13,6 +13,8 @@ const TYPES: Record<Code, ErrorType> = {
   "not-found": "ValidationError",
   unsupported: "ValidationError",
   "too-large": "ValidationError",
+  // every SDK of AWS knows it, and asks again after a pause
+  "quota-exceeded": "ThrottlingException",
   overloaded: "ServiceUnavailable",
   unavailable: "ServiceUnavailable",
   "deadline-exceeded": "ModelError",

@@ -18,6 +18,7 @@ const STATUS: Record<Code, number> = {
   // not 501, which TensorFlow Serving says of half floats: what the caller asked for is the caller's to change
   unsupported: 400,
   "too-large": 413,
+  "quota-exceeded": 429,
   // what it says when the queue of its batches is full
   overloaded: 503,
   unavailable: 503,

@@ -26,6 +26,8 @@ const KINDS: Record<Code, Kind> = {
   "not-found": { status: 404, type: "ResourceNotFoundException" },
   unsupported: { status: 400, type: "BadRequestException" },
   "too-large": { status: 413, type: "BadRequestException" },
+  // TorchServe has no quotas, and so no word of its own for them
+  "quota-exceeded": { status: 429, type: "TooManyRequestsException" },
   overloaded: { status: 503, type: "ServiceUnavailableException" },
   unavailable: { status: 503, type: "ServiceUnavailableException" },
   // TorchServe never answers then, which helps nobody

@@ -54,6 +54,7 @@ const STATUSES: Record<Code, number> = {
   "permission-denied": 7,
   overloaded: 8,
   "too-large": 8,
+  "quota-exceeded": 8,
   unsupported: 12,
   "bad-backend": 13,
   internal: 13,
