@@ -1,5 +1,6 @@
 // The order of the layers that a request meets, and why each stands where it stands.
 
+import { abortReason } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError } from "../core/error.ts";
 import { whenEnded } from "../core/request.ts";
@@ -86,7 +87,9 @@ function observe(parts: Pick<GatewayStack, "env" | "knows">): Layer {
         done(undefined);
         return reply;
       }
-      return { kind: "stream", parts: whenEnded(reply.parts, done) };
+      // a reader who stops has a reason: its caller has left, or the front has no room for the stream
+      const ended = (error: unknown) => done(error ?? (call.signal.aborted ? abortReason(call.signal) : undefined));
+      return { kind: "stream", parts: whenEnded(reply.parts, ended) };
     } catch (error) {
       done(error);
       throw error;

@@ -1,10 +1,10 @@
 // The one sequence of every inference exchange: decode, open the call, infer, encode, or fail in the protocol's own shape.
 
 import { type Call, type OwnedCall, openCall } from "../../core/call.ts";
-import { asInferError, invalid } from "../../core/error.ts";
+import { asInferError, type InferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
-import { type InferRequest, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
+import { type InferRequest, type InferStream, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
 import type { Facts } from "../../core/trace.ts";
 import { describeDecisions, headersOfWay } from "./way.ts";
 
@@ -35,18 +35,31 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
     return undecodable(error, { wire, planes, codec });
   }
   const model = codec.model ?? decoded.request.model;
+  let reply: Reply | undefined;
   try {
-    const reply = await planes.data.infer(decoded.request, call);
+    reply = await planes.data.infer(decoded.request, call);
     const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call, planes);
     if (isParts(encoded.body))
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, "ok") };
     call.end();
     return { ...encoded, about: about(model, call, "ok") };
   } catch (error) {
+    if (reply?.kind === "stream") giveBack(reply, call, asInferError(error));
     call.end();
     logCause(error, planes, call.id);
     return { ...withHeaders(codec.fail(error), call, planes), about: about(model, call, error) };
   }
+}
+
+/** Ends a stream that nobody reads on. A generator that was never begun ends nothing, so it is begun. */
+function giveBack({ parts }: InferStream, call: OwnedCall, why: InferError): void {
+  call.cancel(why);
+  const iterator = parts[Symbol.asyncIterator]();
+  const done = () => iterator.return?.();
+  iterator
+    .next()
+    .then(done, done)
+    .catch(() => {});
 }
 
 function isParts(body: WireReply["body"]): body is AsyncIterable<Uint8Array> {

@@ -9,6 +9,7 @@ import { UNKNOWN_TYPE } from "../../wire/opaque.ts";
 import { BODY_NAME } from "../../wire/torchserve.ts";
 import { encodeHealth } from "../../wire/torchserve-documents.ts";
 import { healthResponse, predictionResponse, predictionsRequest, SERVICE } from "../../wire/torchserve-proto.ts";
+import { collected } from "./collected.ts";
 import { type Decoded, exchange } from "./exchange.ts";
 import { grpcFail, grpcReply, messageOf, OK } from "./grpc-status.ts";
 import { NAME as KIND, modelOf, writePrediction } from "./torchserve/predict.ts";
@@ -63,7 +64,7 @@ async function decode(wire: WireRequest, planes: Planes, stream: boolean): Promi
   const model = modelOf({ params: { model: name, ...(version === "" ? {} : { version }) } });
   const declared = await declaredOf(model, { wire, planes, ownKind: KIND });
   const { inputs, form, opaque } = await read(input, { declared, wire, planes });
-  const isStream = stream && (opaque || declared?.decoupled === true);
+  const isStream = stream && (opaque || declared?.decoupled !== false);
   return {
     request: { model, task: "infer", inputs, parameters: NO_PARAMETERS, stream: isStream },
     hints: { sluice: NO_PARAMETERS },
@@ -89,10 +90,8 @@ interface At {
 }
 
 async function encodeOne(reply: Reply, form: BodyForm, at: At): Promise<WireReply> {
-  if (reply.kind === "stream") {
-    throw new InferError("unsupported", "this model answers in a stream: ask it with StreamPredictions");
-  }
-  return grpcReply(await message(reply, form, at));
+  const whole = await collected(reply, { ...at, instead: "StreamPredictions carries it" });
+  return grpcReply(await message(whole, form, at));
 }
 
 async function encodeStream(reply: Reply, form: BodyForm, at: At): Promise<WireReply> {

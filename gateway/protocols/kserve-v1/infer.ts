@@ -8,6 +8,7 @@ import { NO_PARAMETERS, type Tensor } from "../../../core/tensor.ts";
 import { decodeRequest, encodeResponse, JSON_TYPE } from "../../../wire/kserve-v1.ts";
 import { holdsRows } from "../../../wire/kserve-v1-rows.ts";
 import { contentTypeOf, mediaType, payloadOf, readOpaque } from "../../../wire/opaque.ts";
+import { collected } from "../collected.ts";
 import { type Codec, exchange } from "../exchange.ts";
 import { knownSignature } from "../tfs/signature.ts";
 import { type EventForm, type Unwrapped, unwrapped, wrapped } from "./events.ts";
@@ -97,13 +98,7 @@ interface At {
 }
 
 async function encode(reply: Reply, form: EventForm, at: At): Promise<WireReply> {
-  if (reply.kind === "stream") {
-    throw new InferError(
-      "unsupported",
-      "this model answers in a stream, which KServe's V1 protocol cannot carry; the Open Inference Protocol over gRPC can",
-    );
-  }
-  const { outputs } = reply;
+  const { outputs } = await collected(reply, { ...at, instead: "the Open Inference Protocol over gRPC carries it" });
   const [only, second] = outputs;
   const payload = second === undefined && only !== undefined ? contentTypeOf(only) : undefined;
   if (payload !== undefined && only !== undefined) {

@@ -1,7 +1,7 @@
 // An invocation as SageMaker's runtime and its containers take it: a body of the model's own, answered whole or in frames.
 
 import type { Call } from "../../../core/call.ts";
-import { asInferError, InferError } from "../../../core/error.ts";
+import { asInferError } from "../../../core/error.ts";
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferResponse, ModelRef, Reply } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
@@ -10,6 +10,7 @@ import { JSON_TYPE } from "../../../wire/kserve-v1.ts";
 import { encodeEvent, type StreamEvent } from "../../../wire/sagemaker.ts";
 import type { Sliced } from "../../../wire/sliced.ts";
 import type { TypedBody } from "../../../wire/torchserve.ts";
+import { collected } from "../collected.ts";
 import type { Decoded } from "../exchange.ts";
 import { acceptedForm, writeTypedBody } from "../typed-body/write.ts";
 import { type BodyForm, declaredOf, readTypedBody, SMALL_BYTES } from "../typed-body.ts";
@@ -43,7 +44,7 @@ export async function decode(
   const typed = { body: wire.body as Uint8Array, contentType: wire.headers.get("content-type") };
   const { inputs, form, opaque } = await readTypedBody(typed, { declared, wire, planes });
   const wanted = opaque ? form : acceptedForm(wire.headers.get(accept), form);
-  const isStream = stream && (opaque || declared?.decoupled === true);
+  const isStream = stream && (opaque || declared?.decoupled !== false);
   return {
     request: { model, task: "infer", inputs, parameters: NO_PARAMETERS, stream: isStream },
     hints: { sluice: NO_PARAMETERS },
@@ -51,13 +52,11 @@ export async function decode(
   };
 }
 
-/** The answer of `invocations`. @throws InferError unsupported for a stream */
+/** The answer of `invocations`, the parts of a stream put together. @throws InferError as `collected` and the writer */
 export async function encodeWhole(reply: Reply, form: BodyForm, at: At): Promise<WireReply> {
-  if (reply.kind === "stream") {
-    throw new InferError("unsupported", "this model answers in a stream: ask it at invocations-response-stream");
-  }
-  const { parts, contentType } = await write(reply, form, at);
-  return { status: 200, headers: { "content-type": contentType, [VARIANT]: reply.model.version }, body: parts };
+  const whole = await collected(reply, { ...at, instead: "invocations-response-stream carries it" });
+  const { parts, contentType } = await write(whole, form, at);
+  return { status: 200, headers: { "content-type": contentType, [VARIANT]: whole.model.version }, body: parts };
 }
 
 /** The answer of `invocations-response-stream`: frames, as they come. What fails before the first has a status of its own. */

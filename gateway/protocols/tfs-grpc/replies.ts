@@ -1,15 +1,16 @@
 // What requests and answers of TensorFlow Serving's gRPC protocol have in common: the model that a message names, errors.
 
 import type { Call } from "../../../core/call.ts";
-import { InferError, invalid } from "../../../core/error.ts";
+import { invalid } from "../../../core/error.ts";
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferRequest, InferResponse, ModelRef, ResolvedModel } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
 import type { ModelSpec } from "../../../wire/tfs-proto.ts";
 import { DEFAULT_SIGNATURE } from "../../../wire/tfs-signatures.ts";
+import { collected } from "../collected.ts";
 import { exchange } from "../exchange.ts";
 import { grpcFail } from "../grpc-status.ts";
-import { inWords } from "../tfs/faults.ts";
+import { inWords, STREAMS } from "../tfs/faults.ts";
 
 /** The label in metrics, logs and traces. */
 export const NAME = "tfs-grpc";
@@ -57,13 +58,8 @@ export function exchangeBy(method: Method, wire: WireRequest, planes: Planes): P
       };
     },
     async encode(reply, signature, at) {
-      if (reply.kind === "stream") {
-        throw new InferError(
-          "unsupported",
-          "this model answers in a stream, which TF Serving's protocol cannot carry; the Open Inference Protocol over gRPC can",
-        );
-      }
-      return method.write(reply, answeredBy(reply.model, signature), at);
+      const whole = await collected(reply, { ...at, instead: STREAMS });
+      return method.write(whole, answeredBy(whole.model, signature), at);
     },
   });
 }

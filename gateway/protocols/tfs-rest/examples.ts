@@ -10,10 +10,12 @@ import {
   encodeClassifyResponse,
   encodeRegressResponse,
 } from "../../../wire/tfs-json-examples.ts";
+import { collected } from "../collected.ts";
 import { type Codec, type Decoded, exchange } from "../exchange.ts";
+import { STREAMS } from "../tfs/faults.ts";
 import { signatureAsked } from "../tfs/signature.ts";
 import { SMALL_BYTES } from "./predict.ts";
-import { fail, jsonParts, modelOf, NAME, noStream } from "./replies.ts";
+import { fail, jsonParts, modelOf, NAME } from "./replies.ts";
 
 /** What the two differ in. */
 interface Method {
@@ -51,9 +53,8 @@ function codecFor(method: Method, model: ModelRef): Codec<undefined> {
     model,
     fail: (error) => fail(error, model),
     decode: (wire, planes) => decode({ method, model }, wire, planes),
-    async encode(reply: Reply) {
-      if (reply.kind === "stream") throw noStream();
-      return jsonParts(200, method.write(reply));
+    async encode(reply: Reply, _form, at) {
+      return jsonParts(200, method.write(await collected(reply, { ...at, instead: STREAMS })));
     },
   };
 }

@@ -5,9 +5,11 @@ import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { ModelRef, Reply } from "../../../core/request.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
 import { decodeRequest, encodeResponse, type TfsFormat } from "../../../wire/tfs-json.ts";
+import { collected } from "../collected.ts";
 import { type Codec, type Decoded, exchange } from "../exchange.ts";
+import { STREAMS } from "../tfs/faults.ts";
 import { isDefault, knownSignature, signatureAsked } from "../tfs/signature.ts";
-import { fail, jsonParts, modelOf, NAME, noStream } from "./replies.ts";
+import { fail, jsonParts, modelOf, NAME } from "./replies.ts";
 
 /** A body up to this size is decoded at once; it takes well below a millisecond. */
 export const SMALL_BYTES = 32 * 1024;
@@ -60,8 +62,7 @@ async function encode(
   format: TfsFormat,
   { call, planes }: { readonly call: Call; readonly planes: Planes },
 ): Promise<WireReply> {
-  if (reply.kind === "stream") throw noStream();
-  const { outputs } = reply;
+  const { outputs } = await collected(reply, { call, planes, instead: STREAMS });
   const small = outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
   return jsonParts(200, await planes.run(encodeResponse({ outputs, format }), { small, signal: call.signal }));
 }

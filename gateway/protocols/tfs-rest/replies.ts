@@ -1,6 +1,6 @@
 // What requests and answers of TensorFlow Serving's REST protocol have in common: the model in the path, statuses, errors.
 
-import { type Code, InferError, invalid } from "../../../core/error.ts";
+import { type Code, invalid } from "../../../core/error.ts";
 import type { Planes, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { ModelRef } from "../../../core/request.ts";
 import { encodeError } from "../../../wire/tfs-json.ts";
@@ -89,12 +89,4 @@ function hasZero(planes: Planes, name: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Refuses an answer in parts. */
-export function noStream(): InferError {
-  return new InferError(
-    "unsupported",
-    "this model answers in a stream, which TF Serving's protocol cannot carry; the Open Inference Protocol over gRPC can",
-  );
 }

@@ -3,6 +3,9 @@
 import { asInferError, InferError } from "../../../core/error.ts";
 import type { ModelRef } from "../../../core/request.ts";
 
+/** Where a stream goes that this protocol has no room for. */
+export const STREAMS = "the Open Inference Protocol over gRPC carries it";
+
 /**
  * The error in TensorFlow Serving's words. A label that no version has is a mistake in the request to it, a model or version
  * that is not there is not found.
