@@ -4,6 +4,7 @@ import type { ZodType } from "zod";
 import type { Endpoint } from "./backend.ts";
 import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
+import type { GuardContext, OpenGuard } from "./guard.ts";
 import type { ModelMetadata, Signature } from "./model.ts";
 import type { Branch, Experiment, Exposure, Placed, RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
@@ -30,7 +31,10 @@ export interface Candidate {
   available(): boolean;
   /** Whether it had the model when it was last looked at. */
   serves(): boolean;
+  /** Refuses at once when a guard before the endpoint keeps it from work. */
   readonly service: Service;
+  /** Asks the endpoint whatever its guards say, for a balancer that does not believe them; `service` when absent. */
+  readonly anyway?: Service;
 }
 
 /** The candidates of one version as they come and go, over all of its targets. */
@@ -72,12 +76,17 @@ export interface RouteContext extends PolicyContext {
 /**
  * A kind of policy: one file and one line in `policies/registry.ts`. A `layer` is a word of a model and stands in the
  * one fixed order of `gateway/stack.ts` above the route; a `leaf` stands, in that order too, below it, once for each version; a
- * `route` is the kind of a node of a route's tree; the `balance` chooses among a version's candidates.
+ * `route` is the kind of a node of a route's tree; the `balance` chooses among a version's candidates; an `endpoint` stands
+ * before each endpoint, once for all models that share its words.
  */
 export type PolicyKind<Options = unknown> = WordKind<Options> | RouteKind<Options>;
 
 /** The kinds whose words stand beside each other in a model. */
-export type WordKind<Options = unknown> = LayerKind<Options> | LeafKind<Options> | BalanceKind<Options>;
+export type WordKind<Options = unknown> =
+  | LayerKind<Options>
+  | LeafKind<Options>
+  | BalanceKind<Options>
+  | EndpointKind<Options>;
 
 export interface LayerKind<Options = unknown> extends Word<Options> {
   readonly place: "layer";
@@ -89,6 +98,12 @@ export interface LeafKind<Options = unknown> extends Word<Options> {
   /** What holds where neither the model nor its backend says anything; without it there is no such layer then. */
   readonly fallback?: Options;
   build(options: Options, context: LeafContext): Layer;
+}
+
+export interface EndpointKind<Options = unknown> extends Word<Options> {
+  readonly place: "endpoint";
+  /** Undefined when the options say that there is to be none. */
+  build(options: Options, context: GuardContext): OpenGuard | undefined;
 }
 
 export interface RouteKind<Options = unknown> {

@@ -3,6 +3,7 @@
 import { bridgeLayer } from "../backends/bridge.ts";
 import type { Endpoint } from "../core/backend.ts";
 import { InferError, invalid } from "../core/error.ts";
+import type { Guard } from "../core/guard.ts";
 import type { Candidate, Candidates } from "../core/policy.ts";
 import type { RunSliced } from "../core/protocol.ts";
 import { answerAs, type InferRequest, type ModelRef, type ResolvedModel, type Select } from "../core/request.ts";
@@ -20,12 +21,20 @@ export interface LeafOptions {
   readonly balance: (candidates: Candidates) => Service;
   /** For casts of large tensors. */
   readonly run: RunSliced;
+  /** What stands before an endpoint of a target; nothing when absent. */
+  readonly guards?: GuardsOf | undefined;
 }
 
+/** The guards before an endpoint, undefined where the words in force ask for none. */
+export type GuardsOf = (
+  target: Target,
+  endpoint: Endpoint,
+) => Pick<Guard, "available" | "layer" | "anyway"> | undefined;
+
 /** A Service that answers for one version, whatever version its requests name. */
-export function openLeaf({ model, targets, layers, balance, run }: LeafOptions): Service {
+export function openLeaf({ model, targets, layers, balance, run, guards }: LeafOptions): Service {
   const select: Select = { by: "version", version: model.version };
-  const candidates = candidatesOf({ model, targets, run });
+  const candidates = candidatesOf({ model, targets, run, guards });
   const service = stack(layers(candidates), balance(candidates));
   return async (request, call) => {
     call.trace.learn({ version: model.version });
@@ -34,12 +43,13 @@ export function openLeaf({ model, targets, layers, balance, run }: LeafOptions):
 }
 
 /** The endpoints of all targets as one list, which is the same list for as long as no endpoint comes or goes. */
-function candidatesOf({ model, targets, run }: Pick<LeafOptions, "model" | "targets" | "run">): Candidates {
+function candidatesOf(parts: Pick<LeafOptions, "model" | "targets" | "run" | "guards">): Candidates {
+  const { targets } = parts;
   const known = new WeakMap<Endpoint, Map<Target, Candidate>>();
   const candidateOf = (target: Target, endpoint: Endpoint): Candidate => {
     const ofEndpoint = known.get(endpoint) ?? new Map<Target, Candidate>();
     known.set(endpoint, ofEndpoint);
-    const candidate = ofEndpoint.get(target) ?? openCandidate({ model, target, endpoint, run });
+    const candidate = ofEndpoint.get(target) ?? openCandidate({ ...parts, target, endpoint });
     ofEndpoint.set(target, candidate);
     return candidate;
   };
@@ -67,30 +77,38 @@ interface CandidateParts {
   readonly target: Target;
   readonly endpoint: Endpoint;
   readonly run: RunSliced;
+  readonly guards?: GuardsOf | undefined;
 }
 
-function openCandidate({ model, target, endpoint, run }: CandidateParts): Candidate {
+function openCandidate({ model, target, endpoint, run, guards }: CandidateParts): Candidate {
   const there = { name: target.model, ...(target.version === undefined ? {} : { version: target.version }) };
   const modelThere: ModelRef = { name: target.model, select: selectThere(target) };
   const bridged = stack(target.bridge === undefined ? [] : [bridgeLayer(target.bridge, run)], (request, call) =>
     endpoint.infer({ ...withSignature(request, target), model: modelThere }, call),
   );
-  return {
-    endpoint,
-    available: () => endpoint.available(),
-    serves: () => endpoint.serves(there),
-    service: async (request, call) => {
+  const guard = guards?.(target, endpoint);
+  const through =
+    (next: Service): Service =>
+    async (request, call) => {
       const facts = { version: model.version, backend: target.at.name, endpoint: endpoint.id };
       call.trace.learn(facts);
       try {
-        return await bridged(request, call);
+        return await next(request, call);
       } catch (error) {
         throw lostModel(error, model, target) ?? error;
       } finally {
         // an adapter tells what it ran under the names there
         call.trace.learn(facts);
       }
-    },
+    };
+  const plain = { endpoint, serves: () => endpoint.serves(there) };
+  if (guard === undefined) return { ...plain, available: () => endpoint.available(), service: through(bridged) };
+  return {
+    ...plain,
+    available: () => endpoint.available() && guard.available(),
+    // guards see the backend's own faults: that it has lost one model says nothing of the others
+    service: through(guard.layer(bridged)),
+    anyway: through(guard.anyway(bridged)),
   };
 }
 

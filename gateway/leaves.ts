@@ -4,7 +4,7 @@ import type { ModelMetadata } from "../core/model.ts";
 import type { Candidates, LeafContext, LeafKind, PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced } from "../core/run.ts";
 import type { Layer, Service } from "../core/service.ts";
-import { openLeaf } from "./leaf.ts";
+import { type GuardsOf, openLeaf } from "./leaf.ts";
 import { besideLayers } from "./sequences.ts";
 import { AT_LEAF } from "./stack.ts";
 import type { Statistics } from "./statistics.ts";
@@ -24,6 +24,7 @@ export interface LeavesOptions {
   readonly signature: (version: string, signal: AbortSignal) => Promise<ModelMetadata>;
   readonly run: RunSliced;
   readonly statistics: Statistics;
+  readonly guards?: GuardsOf | undefined;
 }
 
 export function openLeaves(options: LeavesOptions): Leaves {
@@ -61,6 +62,7 @@ export function openLeaves(options: LeavesOptions): Leaves {
         ],
         balance: (candidates) => counted.executions(balancer(candidates)),
         run,
+        guards: options.guards,
       });
       leaves.set(version, leaf);
       return leaf;

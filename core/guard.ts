@@ -1,0 +1,71 @@
+// What stands before one endpoint, shared by all who ask it: it counts what comes of calls and may keep the endpoint from work.
+
+import type { Endpoint, Pool } from "./backend.ts";
+import type { Env } from "./env.ts";
+import type { Layer } from "./service.ts";
+
+/** What an operator may do with a guard by hand; `reset` takes the other two back and forgets all that was counted. */
+export type ByHand = "open" | "close" | "reset";
+
+/** What a guard says of itself to an operator. */
+export interface GuardStatus {
+  /** `closed`: work passes. `open`: none does. `half-open`: one call at a time, to see. `ejected`: no work until it is over. */
+  readonly state: "closed" | "open" | "half-open" | "ejected";
+  /** The state was set by hand and stays until it is reset. */
+  readonly forced: boolean;
+  /** Why it is not closed. */
+  readonly reason?: string;
+  /** How long it stays so, in milliseconds from now, where that is known. */
+  readonly forMs?: number;
+}
+
+/** One policy before one endpoint. */
+export interface Guard {
+  /** Whether the endpoint may be given work now; cheap, for every request. */
+  available(): boolean;
+  /** Whether it takes one of the places in the half of the pool that may be out. */
+  out(): boolean;
+  /** Around the endpoint's service: refuses what may not pass, counts the rest. */
+  readonly layer: Layer;
+  /** The same for calls that are sent because no guard is believed: refuses nothing, and while it is out counts nothing. */
+  readonly anyway: Layer;
+  status(): GuardStatus;
+  /** Absent where nothing can be done by hand. */
+  readonly byHand?: (action: ByHand) => void;
+  /** The endpoint is gone, or nobody asks it through this guard any longer. */
+  close(): void;
+}
+
+/** What the guards of a pool are built with. */
+export interface GuardContext {
+  readonly backend: string;
+  /** The model that these guards are for, where it has words of its own; all models of the backend when absent. */
+  readonly model?: string;
+  readonly pool: Pool;
+  /** Whether one more of the pool's endpoints may be out: at most half of them, and one at least. */
+  room(): boolean;
+  readonly env: Env;
+}
+
+/** Makes the guard of each endpoint of one pool. */
+export type OpenGuard = (endpoint: Endpoint) => Guard;
+
+/** A guard as operators see it. */
+export interface NamedGuard extends GuardStatus {
+  /** The word of the policy. */
+  readonly policy: string;
+  readonly backend: string;
+  readonly endpoint: string;
+  readonly model?: string;
+}
+
+/** All guards in force. */
+export interface Guards {
+  list(): readonly NamedGuard[];
+  /**
+   * Does it to every guard of the endpoint that can be set by hand.
+   *
+   * @throws InferError not-found when there is none
+   */
+  byHand(endpoint: string, action: ByHand): readonly NamedGuard[];
+}
