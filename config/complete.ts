@@ -12,6 +12,7 @@ import {
   type Kinds,
   type ModelConfig,
   type Runs,
+  type StoreConfig,
 } from "./config.ts";
 import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
@@ -30,7 +31,7 @@ export interface Complete {
 export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Config {
   const { document, backends, words } = shaped;
   const written = isMap(words) && isMap(words.models) ? words.models : {};
-  const { limits, models, exposures, passthrough } = document;
+  const { limits, models, exposures, store, passthrough } = document;
   // frozen one by one: a kind belongs to its backend's module, not to the config
   const frozen = backends.map(({ options, ...backend }) => Object.freeze({ ...backend, options: deepFreeze(options) }));
   return deepFreeze({
@@ -42,6 +43,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     testers: document.testers,
     exposures: exposures === undefined ? undefined : completeExposures(exposures),
     admin: document.admin,
+    store: store === undefined ? undefined : completeStore(store),
     timeoutMs: document.timeout,
     limits: {
       bodyBytes: limits.body,
@@ -91,6 +93,10 @@ function completeModel([name, words]: readonly [string, ModelWords], kinds: Kind
 
 function completeExposures({ to, every, batch, queue }: NonNullable<Document["exposures"]>): ExposuresConfig {
   return { to, everyMs: every, batch, queue };
+}
+
+function completeStore({ valkey, secret, timeout, prefix, maxValue }: NonNullable<Document["store"]>): StoreConfig {
+  return { valkey, secret, timeoutMs: timeout, prefix, maxValueBytes: maxValue };
 }
 
 function completeRuns(name: string, words: ModelWords): Runs {

@@ -40,6 +40,20 @@ export interface ExposuresConfig {
   readonly queue: number;
 }
 
+/** The store that replicas share. */
+export interface StoreConfig {
+  /** `redis://`, `rediss://`, `valkey://` or `valkeys://`, with user, password and number of the database where it needs them. */
+  readonly valkey: string;
+  /** The same for all replicas and known to nobody else. */
+  readonly secret: string;
+  /** How long one ask may take. */
+  readonly timeoutMs: number;
+  /** The first part of every key there. */
+  readonly prefix: string;
+  /** The largest answer that is kept there. */
+  readonly maxValueBytes: number;
+}
+
 /** What operators need to change the config while the gateway runs. */
 export interface AdminConfig {
   /** What they send as a bearer token; nothing on loopback where undefined. */
@@ -117,6 +131,8 @@ export interface Config {
   readonly testers: Testers | undefined;
   readonly exposures: ExposuresConfig | undefined;
   readonly admin: AdminConfig | undefined;
+  /** Memory of the replica's own where undefined. */
+  readonly store: StoreConfig | undefined;
   /** The deadline of a request where neither the client nor the model says one. */
   readonly timeoutMs: number;
   readonly limits: Limits;

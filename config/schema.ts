@@ -8,6 +8,7 @@ import { bytes, duration, show } from "../core/words.ts";
 import { passthroughWord } from "./passthrough.ts";
 import { routeWord } from "./route.ts";
 import { endpointWord, sagemakerWord } from "./sagemaker.ts";
+import { storeWord } from "./store.ts";
 import { labelsWord, targetWords, versionsWord } from "./targets.ts";
 import { address, adminWord, exposuresWord, headerName, inFlight, testersWord } from "./words.ts";
 
@@ -127,6 +128,7 @@ const document = z.strictObject({
   testers: testersWord.optional(),
   exposures: exposuresWord.optional(),
   admin: adminWord.optional(),
+  store: storeWord.optional(),
   limits,
   log,
   triton,

@@ -85,6 +85,30 @@ export type Event =
     }
   /** A request was refused because its batch would have come too late. */
   | { readonly type: "batch-refused"; readonly model: string; readonly version: string }
+  /** One ask of the store that replicas share; `late` came after its time-out, `skipped` was never sent. */
+  | { readonly type: "store-asked"; readonly result: "answered" | "failed" | "late" | "skipped" }
+  /** A value in the shared store that is not what had been written there: read as if it were not there. */
+  | { readonly type: "store-spoiled" }
+  /** An answer that the shared store did not keep. */
+  | { readonly type: "store-refused"; readonly reason: "full" | "too-large" }
+  /** A call failed and was sent again, or was not because the budget was exhausted. */
+  | {
+      readonly type: "retry";
+      readonly model: string;
+      readonly version: string;
+      /** Of the fault. */
+      readonly code: Code;
+      readonly result: "sent" | "budget";
+    }
+  /** A second copy of a request that was late answered first or did not, or was not sent for want of budget. */
+  | {
+      readonly type: "hedge";
+      readonly model: string;
+      readonly version: string;
+      readonly result: "won" | "lost" | "budget";
+    }
+  /** A request was refused because no answer of late has come as soon as its deadline. */
+  | { readonly type: "deadline-refused"; readonly model: string; readonly version: string }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

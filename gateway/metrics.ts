@@ -2,6 +2,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Event } from "../core/event.ts";
+import { openAttemptSeries } from "./metrics/attempts.ts";
 
 export interface Metrics {
   /** Never throws. */
@@ -110,6 +111,8 @@ export function openMetrics(gauges: Gauges): Metrics {
     registers,
   });
   const batches = openBatchSeries(registers);
+  const attempts = openAttemptSeries(registers);
+  const store = openStoreSeries(registers);
   new Gauge({
     name: "sluice_in_flight_bytes",
     help: "Bytes of request bodies held now.",
@@ -193,6 +196,16 @@ export function openMetrics(gauges: Gauges): Metrics {
       case "batch-refused":
         batches(event);
         return;
+      case "store-asked":
+      case "store-spoiled":
+      case "store-refused":
+        store(event);
+        return;
+      case "retry":
+      case "hedge":
+      case "deadline-refused":
+        attempts(event);
+        return;
       case "wasted":
         wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);
         return;
@@ -203,6 +216,23 @@ export function openMetrics(gauges: Gauges): Metrics {
   return {
     count,
     expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function openStoreSeries(registers: Registry[]): (event: Extract<Event, { type: `store-${string}` }>) => void {
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const asked = counter(
+    "sluice_store_asked_total",
+    "Asks of the store that replicas share: late is past its time-out, skipped was never sent.",
+    ["result"],
+  );
+  const spoiled = counter("sluice_store_spoiled_total", "Values in the shared store that were damaged.", []);
+  const refused = counter("sluice_store_refused_total", "Answers that the shared store did not keep.", ["reason"]);
+  return (event) => {
+    if (event.type === "store-asked") asked.inc({ result: event.result });
+    else if (event.type === "store-spoiled") spoiled.inc();
+    else refused.inc({ reason: event.reason });
   };
 }
 
