@@ -3,6 +3,7 @@
 import { InferError } from "../../core/error.ts";
 import type { Door, GrpcClient, Waiting } from "../connection.ts";
 import type { OipGrpcQuirks } from "./grpc-quirks.ts";
+import type { Ids } from "./ids.ts";
 
 /** One connection: its client, and what is known of the server. */
 export interface OipGrpcLink {
@@ -12,6 +13,7 @@ export interface OipGrpcLink {
   quirks: OipGrpcQuirks;
   /** Models without versions, to which `models` gave the version "1". */
   readonly unversioned: Set<string>;
+  readonly ids: Ids;
   /** Asks for one small message. */
   ask(method: string, message: Uint8Array, waiting: Waiting): Promise<Uint8Array>;
 }

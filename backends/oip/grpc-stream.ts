@@ -15,6 +15,8 @@ const SMALL_BYTES = 32 * 1024;
 /** One request to a stream of its own. */
 export interface StreamAsk {
   readonly path: string;
+  /** What the request was sent under. */
+  readonly id: string;
   readonly message: Uint8Array;
   readonly call: Call;
 }
@@ -25,7 +27,7 @@ export interface StreamAsk {
  */
 export async function* readAnswers(link: OipGrpcLink, ask: StreamAsk): AsyncGenerator<OipProtoResponse> {
   const { client, door } = link;
-  const { path, message, call } = ask;
+  const { path, id, message, call } = ask;
   // which asks for a status in place of an error's text: a model's error then ends the process of Triton 2.51
   const { triton_grpc_error: _, ...headers } = door.headers(call);
   const exchange = client.exchange({ path, headers }, call);
@@ -37,6 +39,7 @@ export async function* readAnswers(link: OipGrpcLink, ask: StreamAsk): AsyncGene
     );
     for await (const bytes of exchange.messages) {
       const answer = await readAnswer(link, bytes, call);
+      link.ids.check(id, answer.id);
       const isEnd = answer.final === true;
       if (!(isEnd && answer.outputs.length === 0)) yield answer;
       if (isEnd) return;

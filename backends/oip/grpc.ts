@@ -15,6 +15,7 @@ import { type OipGrpcLink, versionThere } from "./grpc-link.ts";
 import { readMetadata, readModels } from "./grpc-models.ts";
 import { OIP_GRPC_QUIRKS, type OipGrpcDialect, oipGrpcDialectOf, plainGrpcQuirks } from "./grpc-quirks.ts";
 import { openAnswers, readAnswers } from "./grpc-stream.ts";
+import { openIds } from "./ids.ts";
 
 /** Bytes of a message that is read or written at once. */
 const SMALL_BYTES = 32 * 1024;
@@ -32,6 +33,7 @@ export function openOipGrpc(door: Door, dialect: OipGrpcDialect | "auto"): Conne
     client,
     quirks: OIP_GRPC_QUIRKS[dialect === "auto" ? "plain" : dialect],
     unversioned: new Set(),
+    ids: openIds(door.env),
     ask: (method, message, waiting) =>
       client.unary({ path: `/${link.quirks.service}/${method}`, headers: door.headers(undefined) }, message, waiting),
   };
@@ -116,11 +118,13 @@ function isDecoupledRefusal(error: unknown): boolean {
 async function inferWhole(link: OipGrpcLink, asked: Asked): Promise<InferResponse> {
   const { client, door, quirks } = link;
   const { call } = asked;
-  const message = await encode(link, asked);
+  const id = link.ids.next();
+  const message = await encode(link, asked, id);
   const path = `/${quirks.service}/ModelInfer`;
   const answer = await client.unary({ path, headers: door.headers(call) }, message, call);
   const small = answer.byteLength <= SMALL_BYTES;
   const response = await door.run(decodeResponse(answer, { limits }), { small, signal: call.signal });
+  link.ids.check(id, response.id);
   if (response.outputs.length === 0) {
     throw new InferError("bad-backend", "the backend's answer has no outputs");
   }
@@ -129,15 +133,16 @@ async function inferWhole(link: OipGrpcLink, asked: Asked): Promise<InferRespons
 
 async function inferStream(link: OipGrpcLink, asked: Asked): Promise<Reply> {
   const { request, call } = asked;
-  const message = await encode(link, asked);
-  const answers = readAnswers(link, { path: `/${link.quirks.service}/ModelStreamInfer`, message, call });
+  const id = link.ids.next();
+  const message = await encode(link, asked, id);
+  const answers = readAnswers(link, { path: `/${link.quirks.service}/ModelStreamInfer`, id, message, call });
   const toPart = (response: OipProtoResponse) =>
     responseOf(link, request, { response, outputs: asOrdered(request, response.outputs) });
   // the first answer is awaited: what fails before it fails the call, and may be tried elsewhere
   return { kind: "stream", parts: await openAnswers(answers, toPart) };
 }
 
-async function encode(link: OipGrpcLink, { request, call }: Asked): Promise<Uint8Array> {
+async function encode(link: OipGrpcLink, { request, call }: Asked, id: string): Promise<Uint8Array> {
   const { name, select } = request.model;
   if (request.task !== "infer") {
     throw new InferError("unsupported", `the Open Inference Protocol has no ${request.task} over gRPC`);
@@ -149,6 +154,7 @@ async function encode(link: OipGrpcLink, { request, call }: Asked): Promise<Uint
   const bytes = request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
   const work = encodeRequest(request, {
     model: { name, ...(version === undefined ? {} : { version }) },
+    id,
     hints: hintsOf(link, call),
     contents: link.quirks.contents,
   });

@@ -15,6 +15,8 @@ const SMALL_BYTES = 32 * 1024;
 /** An answer whose status says success. */
 export interface Answered {
   readonly answer: HttpAnswer;
+  /** What the request was sent under. */
+  readonly id: string;
   readonly signal: AbortSignal;
 }
 
@@ -30,6 +32,7 @@ export async function readInferAnswer(
 ): Promise<InferResponse> {
   const { quirks } = link;
   const response = await decode(link, answered);
+  link.ids.check(answered.id, response.id);
   const outputs = quirks.obeysOutputs
     ? asAsked(request, response.outputs)
     : await amongAll(link, request, { outputs: response.outputs, signal: answered.signal });

@@ -2,6 +2,7 @@
 
 import type { Door, HttpAnswer, HttpClient, Waiting } from "../connection.ts";
 import { oipHttpFault } from "./http-faults.ts";
+import { type Ids, openIds } from "./ids.ts";
 import { OIP_QUIRKS, type OipDialect, type OipQuirks } from "./quirks.ts";
 
 export interface OipHttpLink {
@@ -13,6 +14,7 @@ export interface OipHttpLink {
   quirks: OipQuirks;
   /** Models without versions, to which `models` gave the version "1". */
   readonly unversioned: Set<string>;
+  readonly ids: Ids;
   /** Asks for something small. */
   get(path: string, waiting: Waiting): Promise<HttpAnswer>;
   /** Sends a small JSON body. */
@@ -27,6 +29,7 @@ export function openLink(door: Door, dialect: OipDialect | "auto"): OipHttpLink 
     dialect,
     quirks: OIP_QUIRKS[dialect === "auto" ? "plain" : dialect],
     unversioned: new Set(),
+    ids: openIds(door.env),
     get: (path, waiting) =>
       client.ask({ method: "GET", path, headers: door.headers(undefined), idempotent: true }, waiting),
     post(path, json, waiting) {

@@ -90,20 +90,22 @@ async function infer(link: OipHttpLink, asked: Asked): Promise<Reply> {
     throw new InferError("unsupported", `the Open Inference Protocol has no ${request.task}`);
   }
   const path = `${modelPath(link, request.model)}/infer`;
-  const { body, headers } = await encode(link, asked);
+  const id = link.ids.next();
+  const { body, headers } = await encode(link, { ...asked, id });
   const answer = await link.client.ask(
     // a sequence's request that was sent twice would be counted twice
     { method: "POST", path, headers, body, idempotent: call.sequence === undefined },
     call,
   );
   if (answer.status !== 200) throw oipHttpFault(answer);
-  return readInferAnswer(link, request, { answer, signal: call.signal });
+  return readInferAnswer(link, request, { answer, id, signal: call.signal });
 }
 
-async function encode(link: OipHttpLink, { request, call }: Asked) {
+async function encode(link: OipHttpLink, { request, call, id }: Asked & { readonly id: string }) {
   const { quirks, door } = link;
   const isEmpty = request.inputs.some(({ shape }) => elementCount(shape) === 0);
   const ask: Ask = {
+    id,
     isBinary: () => quirks.binary,
     // what has no elements goes in mostly comes out as that
     form: { binaryByDefault: quirks.binary && !(quirks.refusesEmptyBlobs && isEmpty), binary: new Map() },
@@ -126,7 +128,7 @@ function binaryHeaders({ parts, headerLength }: EncodedBody): Readonly<Record<st
   return { "content-type": "application/octet-stream", "inference-header-content-length": `${length}` };
 }
 
-// The caller's id stays here: it is ours to echo.
+// The caller's id stays here: it is ours to echo, and need not be the only one of its kind.
 function hintsOf({ quirks, door }: OipHttpLink, call: Call): Omit<NonNullable<Ask["hints"]>, "id"> {
   const leftMs = call.deadline - door.env.clock.now();
   const scheduled = quirks.schedules;

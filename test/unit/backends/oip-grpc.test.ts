@@ -7,7 +7,7 @@ import { spell, spellTensor } from "../wire/messages.ts";
 import { answer, asked, call, fails, golden, just, open, part, read, signal, wants, X } from "./oip-grpc-server.ts";
 
 describe("an inference", () => {
-  test("asks Triton with raw contents, the time that is left, priority and sequence, and without the caller's id", async () => {
+  test("asks Triton with raw contents, the time that is left, priority and sequence, under an id of our own", async () => {
     const { door, server } = open({ ModelInfer: just(answer("y")) });
     const sequence = { id: 9n, start: true, end: false };
     const request: InferRequest = { ...ask("m", [X]), model: { name: "m", select: { by: "version", version: "3" } } };
@@ -19,13 +19,13 @@ describe("an inference", () => {
     });
     const sent = read(door.asks[0]);
     expect(sent).toMatchObject({ model: { name: "m", version: "3" }, contents: "raw" });
-    expect(sent.hints).toEqual({ timeoutMs: 250, priority: 2, sequence, sluice: new Map() });
+    expect(sent.hints).toEqual({ id: "mkorf98k-1", timeoutMs: 250, priority: 2, sequence, sluice: new Map() });
   });
 
   test("says nothing of time and priority to servers that would hand it to the model", async () => {
     const { door, server } = open({ ModelInfer: just(answer("y")) }, "mlserver");
     await server.infer(ask("m", [X]), call({ timeoutMs: 250, priority: 2 }));
-    expect(read(door.asks[0]).hints).toEqual({ sluice: new Map() });
+    expect(read(door.asks[0]).hints).toEqual({ id: "mkorf98k-1", sluice: new Map() });
   });
 
   test("gives outputs in the order asked, and no others", async () => {

@@ -48,10 +48,10 @@ const JSON_ANSWER = {
 };
 
 describe("a request", () => {
-  it("to Triton has its tensors behind its JSON, asks for such an answer, and has no id", async () => {
+  it("to Triton has its tensors behind its JSON, asks for such an answer, and has an id of our own", async () => {
     const { sent, reply } = await asked("triton", ask("m", [X], only("y")));
     const head =
-      '{"inputs":[{"name":"x","shape":[1,2],"datatype":"INT32","parameters":{"binary_data_size":8}}],"outputs":[{"name":"y","parameters":{"binary_data":true}}],"parameters":{"binary_data_output":true}}';
+      '{"id":"mkorf98k-1","inputs":[{"name":"x","shape":[1,2],"datatype":"INT32","parameters":{"binary_data_size":8}}],"outputs":[{"name":"y","parameters":{"binary_data":true}}],"parameters":{"binary_data_output":true}}';
     expect(sent).toMatchObject({
       method: "POST",
       path: "/v2/models/m/infer",
@@ -71,7 +71,7 @@ describe("a request", () => {
     const half = { name: "h", datatype: "FP16", shape: [2], data: Uint8Array.of(0x55, 0x35, 0, 0x80) } as const;
     const { sent, reply } = await asked("mlserver", ask("m", [X, half]));
     expect(sent.body).toBe(
-      '{"inputs":[{"name":"x","shape":[1,2],"datatype":"INT32","data":[1,258]},{"name":"h","shape":[2],"datatype":"FP16","data":[0.33325195,-0.0]}]}',
+      '{"id":"mkorf98k-1","inputs":[{"name":"x","shape":[1,2],"datatype":"INT32","data":[1,258]},{"name":"h","shape":[2],"datatype":"FP16","data":[0.33325195,-0.0]}]}',
     );
     expect(sent.headers).toEqual({ traceparent: "00-1-2-01", "content-type": "application/json" });
     expect(reply).toEqual({
