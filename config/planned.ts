@@ -5,7 +5,6 @@ import type { Fault, Path } from "./mistakes.ts";
 /** What each word of a backend will bring. */
 const BACKEND_WORDS: Readonly<Record<string, string>> = {
   breaker: "circuit breakers come",
-  retry: "retries come",
   limit: "concurrency limits come",
 };
 
@@ -13,8 +12,6 @@ const BACKEND_WORDS: Readonly<Record<string, string>> = {
 const MODEL_WORDS: Readonly<Record<string, string>> = {
   cache: "caching comes",
   limit: "rate and concurrency limits come",
-  retry: "retries come",
-  hedge: "hedged requests come",
   breaker: "circuit breakers come",
 };
 

@@ -41,6 +41,8 @@ const ABOVE_ROUTE = [
 export const AT_LEAF = [
   // above all that costs: a hit needs no permit and no batch; below the route, so that a canary never serves stable's entry
   "cache",
+  // above all that may queue, so that one that would be late waits for nothing; below the cache, which answers in time
+  "deadline",
   // merges requests into one call: above retry and breaker, so that one failed upstream call counts once, not once a member.
   // It knows whose slots are free and how fast each endpoint is, so it names the endpoint of a batch (call.attempt.prefer);
   // the balancer gives it to that one where it may, and chooses itself for a retry, which avoids the endpoint that failed

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { abortReason } from "../core/call.ts";
 import { asInferError, type InferError } from "../core/error.ts";
 import type { RouteKind } from "../core/policy.ts";
-import type { InferResponse, Reply } from "../core/request.ts";
 import { type Branch, branchName } from "../core/route.ts";
+import { begun } from "./begun.ts";
 
 export interface FallbackOptions {
   readonly branches: readonly Branch[];
@@ -52,34 +52,4 @@ export const fallback: RouteKind<FallbackOptions> = {
 /** Neither the client's own fault nor one that every branch would have. */
 function curable({ origin, retryable }: InferError): boolean {
   return origin !== "client" && retryable !== "no";
-}
-
-/** The reply once it has begun: a stream that breaks before its first part may still be answered by another branch. */
-async function begun(reply: Reply): Promise<Reply> {
-  if (reply.kind === "whole") return reply;
-  const parts = reply.parts[Symbol.asyncIterator]();
-  return { kind: "stream", parts: resumed(await parts.next(), parts) };
-}
-
-// By hand: a generator that is returned before it has begun would not return the one below.
-function resumed(
-  first: IteratorResult<InferResponse>,
-  rest: AsyncIterator<InferResponse>,
-): AsyncIterable<InferResponse> {
-  let pending: IteratorResult<InferResponse> | undefined = first;
-  const iterator: AsyncIterableIterator<InferResponse> = {
-    next() {
-      if (pending === undefined) return rest.next();
-      const result = pending;
-      pending = undefined;
-      return Promise.resolve(result);
-    },
-    async return() {
-      pending = { done: true, value: undefined };
-      await rest.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
 }

@@ -7,7 +7,10 @@ import { answer } from "./answer.ts";
 import { balance } from "./balance.ts";
 import { batch } from "./batch.ts";
 import { canary } from "./canary.ts";
+import { deadline } from "./deadline.ts";
 import { fallback } from "./fallback.ts";
+import { hedge } from "./hedge.ts";
+import { retry } from "./retry.ts";
 import { rules } from "./rules.ts";
 import { shadow } from "./shadow.ts";
 import { timeout } from "./timeout.ts";
@@ -17,6 +20,9 @@ export const policyKinds: readonly PolicyKind[] = [
   timeout,
   balance as PolicyKind,
   batch as PolicyKind,
+  deadline as PolicyKind,
+  hedge as PolicyKind,
+  retry as PolicyKind,
   rules as PolicyKind,
   shadow as PolicyKind,
   fallback as PolicyKind,

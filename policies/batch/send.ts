@@ -7,6 +7,7 @@ import type { Reply } from "../../core/request.ts";
 import type { RunSliced } from "../../core/run.ts";
 import type { Service } from "../../core/service.ts";
 import type { Facts } from "../../core/trace.ts";
+import { isRepeatable } from "../repeatable.ts";
 import { mayBeData, runHalving } from "./bisect.ts";
 import { paddedRows, type Reason } from "./form.ts";
 import type { Member } from "./member.ts";
@@ -39,7 +40,7 @@ export interface SenderOptions {
   readonly run: RunSliced;
   readonly next: Service;
   readonly sizes: readonly number[];
-  /** Whether requests may be run again; learned from the signature when absent. */
+  /** Whether requests may be run again; see `isRepeatable`. */
   readonly repeatable?: boolean | undefined;
 }
 
@@ -57,18 +58,13 @@ export function openSender(options: SenderOptions): Send {
     const sentAt = options.env.clock.now();
     return runHalving(batch.members, {
       run: (members) => runOnce({ batch: { ...batch, members }, options, sentAt, ran }),
-      mayHalve: (error) => mayBeData(error) && isRepeatable(batch, options),
+      mayHalve: (error) => mayBeData(error) && isRepeatable(batch.metadata, options.repeatable),
       waiting: (members) => members.filter((member) => !member.settled),
       fail(members, error) {
         for (const member of members) member.reject(error);
       },
     });
   };
-}
-
-/** A server that says what it is and that it keeps no state may be asked again; of others only the config can say so. */
-function isRepeatable({ metadata }: Batch, { repeatable }: SenderOptions): boolean {
-  return repeatable ?? (!metadata.stateful && metadata.platform !== "");
 }
 
 interface Sending {

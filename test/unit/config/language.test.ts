@@ -12,7 +12,6 @@ describe("the whole example of the language", () => {
     expect(mistakes.map((mistake) => mistake.replace(/ comes? with a later release \(f\.yaml:\d+\)$/, ""))).toEqual([
       'backends.gpu.kind: not yet: the backend kind "triton"',
       "backends.gpu.breaker: not yet: circuit breakers",
-      "backends.gpu.retry: not yet: retries",
       "backends.gpu.limit: not yet: concurrency limits",
       'backends.tf.kind: not yet: the backend kind "tf-serving"',
       'backends.torch.kind: not yet: the backend kind "torchserve"',

@@ -1,0 +1,79 @@
+// deadline: refuses at once a request whose deadline is nearer than any answer of late has come.
+
+import { z } from "zod";
+import type { Call } from "../core/call.ts";
+import { InferError } from "../core/error.ts";
+import type { LeafContext, LeafKind } from "../core/policy.ts";
+import type { InferRequest } from "../core/request.ts";
+import type { Layer } from "../core/service.ts";
+import { openFastest } from "./deadline/fastest.ts";
+
+export const deadline: LeafKind<boolean> = {
+  place: "leaf",
+  word: "deadline",
+  options: z
+    .boolean()
+    .describe("Refuse at once a request whose deadline is nearer than any answer of late has come; on by default."),
+  fallback: true,
+  build: (isOn, context) => (isOn ? deadlineLayer(context) : (next) => next),
+};
+
+/** One that is refused by what is known goes on all the same after so long without, or what is known would never change. */
+const TRIAL_MS = 1000;
+
+/**
+ * Measures how long answers take, waiting included, and refuses what would be late even beside the fastest answer of the
+ * last ten seconds to a request of its size or smaller. Slow answers do not make it refuse: those may be slow by chance.
+ */
+export function deadlineLayer({ env, model, version }: LeafContext): Layer {
+  const { clock } = env;
+  const fastest = openFastest(clock);
+  let triedAt = Number.NEGATIVE_INFINITY;
+  const refusal = (call: Call, elements: number, now: number): InferError | undefined => {
+    const leftMs = call.deadline - now;
+    const leastMs = fastest.msFor(elements);
+    if (leastMs === undefined || leftMs >= leastMs) return undefined;
+    if (now - triedAt >= TRIAL_MS) {
+      triedAt = now;
+      return undefined;
+    }
+    return tooLate(leftMs, leastMs);
+  };
+  return (next) => (request, call) => {
+    if (call.purpose !== "user") return next(request, call);
+    const startedAt = clock.now();
+    const elements = elementsOf(request);
+    const fault = refusal(call, elements, startedAt);
+    if (fault !== undefined) {
+      env.emit({ type: "deadline-refused", model, version });
+      return Promise.reject(fault);
+    }
+    const reply = next(request, call);
+    // beside the caller's own way: it waits for nothing here
+    reply.then(
+      () => fastest.answered(elements, clock.now() - startedAt),
+      () => {},
+    );
+    return reply;
+  };
+}
+
+function tooLate(leftMs: number, leastMs: number): InferError {
+  const [left, least] = [Math.max(0, leftMs), leastMs].map((ms) => Math.round(ms * 1000) / 1000);
+  return new InferError(
+    "deadline-exceeded",
+    `${left} ms are left until the deadline, and the fastest answer of late took ${least} ms`,
+    { retryable: "no" },
+  );
+}
+
+/** By the shapes alone: nothing of a tensor is read for it. */
+function elementsOf({ inputs }: InferRequest): number {
+  let all = 0;
+  for (const { shape } of inputs) {
+    let elements = 1;
+    for (const size of shape) elements *= size;
+    all += elements;
+  }
+  return all;
+}
