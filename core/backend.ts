@@ -3,7 +3,7 @@
 import type { ZodType } from "zod";
 import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { Catalog, ModelMetadata, ModelStatus, Signature } from "./model.ts";
+import type { Catalog, Identity, ModelMetadata, ModelStatus, Signature } from "./model.ts";
 import type { Outcome } from "./outcome.ts";
 import type { RunSliced } from "./run.ts";
 import type { Service } from "./service.ts";
@@ -81,6 +81,8 @@ export interface Backend {
   readonly signatures?: boolean;
   /** @throws InferError not-found for a model or version that is not there, unavailable when nobody can tell now */
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
+  /** What the model is made of now: cheap, for every request; absent or undefined where nobody knows. */
+  identity?(model: BackendModel): Identity | undefined;
   /** What can be done with its models; a backend that finds it out from its servers has none before it knows one. */
   readonly control?: ControlPlane | undefined;
   /** Keeps the model's versions, readiness and signature current from now on; the answer ends that. */
@@ -130,6 +132,8 @@ export interface BackendKind<Options = unknown> {
   readonly kind: string;
   /** The options beside `kind:`, each with a description for the JSON Schema. */
   readonly options: ZodType<Options>;
+  /** It sees its models' files, so that no change of a model goes unseen. */
+  readonly seesFiles?: boolean;
   /**
    * Opens the backend. It resolves as soon as calls may be sent to it; models may still be loading. A server that is
    * absent is no error: its models are not ready.

@@ -24,6 +24,9 @@ export interface Attempt {
   readonly prefer?: string;
 }
 
+/** What a caller wants of the cache: a new answer, none kept nor given, or none but a kept one. Source: RFC 9111, 5.2.1. */
+export type CacheWish = "no-cache" | "no-store" | "only-if-cached";
+
 /** The first value of each header, names in lower case. */
 export type Headers = ReadonlyMap<string, string>;
 
@@ -49,6 +52,8 @@ export interface Call {
   readonly priority: number;
   readonly trace: DecisionTrace;
   readonly sequence?: Sequence;
+  /** What the request's own words say of the cache; the header `cache-control` may say it too. */
+  readonly cache?: CacheWish;
   /** Anything but `user` reads and writes no cache and counts in no quota, exposure or gate. */
   readonly purpose: Purpose;
   readonly attempt: Attempt;
@@ -72,6 +77,7 @@ export interface CallInit {
   readonly tenant?: string;
   readonly priority?: number;
   readonly sequence?: Sequence;
+  readonly cache?: CacheWish;
   readonly purpose?: Purpose;
   /** When it came in; now, when absent. */
   readonly startedAt?: number;
@@ -108,6 +114,7 @@ export function openCall(init: CallInit): OwnedCall {
     attempt: FIRST_ATTEMPT,
     ...(init.tenant === undefined ? {} : { tenant: init.tenant }),
     ...(init.sequence === undefined ? {} : { sequence: init.sequence }),
+    ...(init.cache === undefined ? {} : { cache: init.cache }),
     ...life,
   };
 }

@@ -1,6 +1,7 @@
 // What may happen, as one closed union: policies and backends say it, `gateway/metrics.ts` alone decides how it counts.
 
 import type { Code, Origin } from "./error.ts";
+import type { CacheState } from "./trace.ts";
 
 /** Labels come from the config (model, version, backend), never from a request. Times are milliseconds. */
 export type Event =
@@ -53,6 +54,28 @@ export type Event =
       readonly endpoint: string;
       readonly state: "healthy" | "unhealthy" | "gone";
       readonly reason: string | undefined;
+    }
+  /** The breaker before an endpoint is in another state, or is no more. */
+  | {
+      readonly type: "breaker-state";
+      readonly backend: string;
+      /** The endpoint's id: `backend/address`. */
+      readonly endpoint: string;
+      /** The model whose own breaker it is; undefined where it is that of all models there. */
+      readonly model: string | undefined;
+      readonly state: "closed" | "open" | "half-open" | "gone";
+      /** Why it opened. */
+      readonly cause: "error-rate" | "consecutive" | "probe" | "by-hand" | undefined;
+    }
+  /** An endpoint that was much worse than its pool gets no work for a while, or gets it again, or is no more. */
+  | {
+      readonly type: "ejection-state";
+      readonly backend: string;
+      readonly endpoint: string;
+      readonly model: string | undefined;
+      readonly state: "ejected" | "returned" | "gone";
+      /** What it was ejected for. */
+      readonly cause: "success" | "time" | undefined;
     }
   /** A unit was seen for the first time in a variant of an experiment. */
   | { readonly type: "exposure"; readonly experiment: string; readonly variant: string }
@@ -109,6 +132,18 @@ export type Event =
     }
   /** A request was refused because no answer of late has come as soon as its deadline. */
   | { readonly type: "deadline-refused"; readonly model: string; readonly version: string }
+  /** What the cache did for one request. */
+  | { readonly type: "cache-asked"; readonly model: string; readonly version: string; readonly state: CacheState }
+  /** What a model's answers take in memory now. */
+  | { readonly type: "cache-size"; readonly model: string; readonly bytes: number; readonly entries: number }
+  /**
+   * An answer went for another, found no room, or was another question's under the same first digest (`collision`).
+   */
+  | {
+      readonly type: "cache-dropped";
+      readonly model: string;
+      readonly why: "evicted" | "refused" | "collision";
+    }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

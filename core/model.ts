@@ -33,8 +33,20 @@ export interface ModelMetadata extends Signature {
   readonly stateful: boolean;
   /** A request may have any number of answers, as a stream. */
   readonly decoupled?: boolean;
+  /** Equal requests may have different answers. */
+  readonly random?: boolean;
   /** A hash of what the model is made of, where it can be known: equal artifacts give equal answers. */
   readonly artifact?: string;
+}
+
+/**
+ * What a version is made of now, as far as it can be known: equal `id`s promise equal answers. The same object is told for as
+ * long as nothing is loaded or may have been; also what has the same `id` again is another object then.
+ */
+export interface Identity {
+  readonly id: string;
+  /** It means the same in other processes: a hash of files, not a count of what was seen here. */
+  readonly portable: boolean;
 }
 
 export interface ModelStatus {

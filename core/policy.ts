@@ -5,7 +5,7 @@ import type { Endpoint } from "./backend.ts";
 import type { Call } from "./call.ts";
 import type { Env } from "./env.ts";
 import type { GuardContext, OpenGuard } from "./guard.ts";
-import type { ModelMetadata, Signature } from "./model.ts";
+import type { Identity, ModelMetadata, Signature } from "./model.ts";
 import type { Branch, Experiment, Exposure, Placed, RouteReport } from "./route.ts";
 import type { RunSliced } from "./run.ts";
 import type { Layer, Service } from "./service.ts";
@@ -53,6 +53,8 @@ export interface LeafContext extends PolicyContext {
    * @throws InferError when nobody can tell it now
    */
   signature(signal: AbortSignal): Promise<ModelMetadata>;
+  /** What the version is made of now: cheap, for every request; absent or undefined where nobody knows. */
+  readonly identity?: () => Identity | undefined;
   readonly run: RunSliced;
 }
 

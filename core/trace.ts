@@ -6,6 +6,9 @@ export interface Decision {
   readonly said: string;
 }
 
+/** What the cache did for one request: `stale` is an answer past its time, `coalesced` one that an equal request asked for. */
+export type CacheState = "hit" | "miss" | "stale" | "coalesced" | "bypass";
+
 /** Facts about one caller's way; they never enter an InferResponse, which callers may share. */
 export interface Facts {
   version?: string;
@@ -17,6 +20,10 @@ export interface Facts {
   queuedMs?: number;
   /** Time spent in the model itself, in milliseconds, where the backend tells it. */
   ranMs?: number;
+  /** Absent where the model has no cache. */
+  cache?: CacheState;
+  /** How old a kept answer is, in milliseconds. */
+  ageMs?: number;
   /** Headers of the backend's answer that the config lets the caller have, by names in lower case. */
   headers?: ReadonlyMap<string, string>;
 }

@@ -3,6 +3,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Event } from "../core/event.ts";
 import { openAttemptSeries } from "./metrics/attempts.ts";
+import { openCacheSeries } from "./metrics/cache.ts";
+import { openGuardSeries } from "./metrics/guards.ts";
 
 export interface Metrics {
   /** Never throws. */
@@ -111,6 +113,8 @@ export function openMetrics(gauges: Gauges): Metrics {
     registers,
   });
   const batches = openBatchSeries(registers);
+  const caches = openCacheSeries(registers);
+  const guards = openGuardSeries(registers);
   const attempts = openAttemptSeries(registers);
   const store = openStoreSeries(registers);
   new Gauge({
@@ -180,6 +184,10 @@ export function openMetrics(gauges: Gauges): Metrics {
         else endpointHealthy.set(where, event.state === "healthy" ? 1 : 0);
         return;
       }
+      case "breaker-state":
+      case "ejection-state":
+        guards(event);
+        return;
       case "exposure":
         exposures.inc({ experiment: event.experiment, variant: event.variant });
         return;
@@ -205,6 +213,11 @@ export function openMetrics(gauges: Gauges): Metrics {
       case "hedge":
       case "deadline-refused":
         attempts(event);
+        return;
+      case "cache-asked":
+      case "cache-size":
+      case "cache-dropped":
+        caches(event);
         return;
       case "wasted":
         wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);

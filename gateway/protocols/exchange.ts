@@ -1,6 +1,6 @@
 // The one sequence of every inference exchange: decode, open the call, infer, encode, or fail in the protocol's own shape.
 
-import { type Call, type OwnedCall, openCall } from "../../core/call.ts";
+import { type CacheWish, type Call, type OwnedCall, openCall } from "../../core/call.ts";
 import { asInferError, type InferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
@@ -116,7 +116,17 @@ function callerLimits(wire: WireRequest, hints: Hints) {
     ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),
     ...(hints.priority === undefined ? {} : { priority: hints.priority }),
     ...(hints.sequence === undefined ? {} : { sequence: hints.sequence }),
+    ...cacheWish(hints),
   };
+}
+
+const WISHES: readonly string[] = ["no-cache", "no-store", "only-if-cached"] satisfies readonly CacheWish[];
+
+function cacheWish({ sluice }: Hints): { readonly cache?: CacheWish } {
+  const said = sluice.get("sluice_cache");
+  if (said === undefined) return {};
+  if (typeof said === "string" && WISHES.includes(said)) return { cache: said as CacheWish };
+  throw invalid(`parameter sluice_cache: expected ${WISHES.join(", ")}, got ${JSON.stringify(String(said))}`);
 }
 
 function headerMs(wire: WireRequest, name: string): number | undefined {

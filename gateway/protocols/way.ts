@@ -13,15 +13,21 @@ export function describeDecisions(decisions: readonly Decision[]): string {
 const ASKED = "sluice-explain";
 const WAY = "sluice-path";
 const FALLBACK = "sluice-fallback";
+const CACHE = "sluice-cache";
 /** Clients and proxies refuse longer headers. */
 const MAX_LENGTH = 4096;
 
-/** What an answer says of its way: that it is a fallback to everybody, the whole way to a tester who asks for it. */
+/**
+ * What an answer says of its way: that it is a fallback and what the cache did to everybody, the whole way to a tester who
+ * asks for it. `age` is in whole seconds. Source: RFC 9111, 5.1.
+ */
 export function headersOfWay(call: Call, planes: Pick<Planes, "tester">): Readonly<Record<string, string>> {
   const { facts, decisions } = call.trace;
   const asked = call.headers.get(ASKED) === "1" && planes.tester(call);
-  if (!asked && facts.fallback === undefined) return {};
+  if (!asked && facts.fallback === undefined && facts.cache === undefined) return {};
   return {
+    ...(facts.cache === undefined ? {} : { [CACHE]: facts.cache }),
+    ...(facts.ageMs === undefined ? {} : { age: String(Math.floor(facts.ageMs / 1000)) }),
     ...(facts.fallback === undefined ? {} : { [FALLBACK]: headerText(facts.fallback) }),
     ...(asked ? { [WAY]: headerText(describeDecisions(decisions)) } : {}),
   };

@@ -61,7 +61,7 @@ export const TABLE: Table = {
     picocolors: COMMAND_LINE,
     pino: ["gateway/log.ts"],
     "pino-pretty": ["gateway/log.ts"],
-    "prom-client": ["gateway/metrics.ts"],
+    "prom-client": ["gateway/metrics.ts", "gateway/metrics/"],
     protobufjs: ["wire/protobuf.ts"],
     ws: ["gateway/passthrough/socket.ts"],
     undici: ["backends/http-client.ts"],

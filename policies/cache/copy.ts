@@ -1,0 +1,62 @@
+// An answer as it is kept: its bytes copied, so that it pins no body and no batch, and its weight.
+
+import type { InferResponse, RequestedOutput } from "../../core/request.ts";
+import type { Sliced } from "../../core/run.ts";
+import { NO_PARAMETERS, type Parameters, type Tensor } from "../../core/tensor.ts";
+
+/** Copied between two stops: well below a millisecond. */
+const STEP_BYTES = 1024 * 1024;
+
+/** The answer with bytes of its own, all outputs in one buffer. */
+export function* copyAnswer(answer: InferResponse): Sliced<InferResponse> {
+  const kept = new Uint8Array(bytesOf(answer));
+  const outputs: Tensor[] = [];
+  let at = 0;
+  let copied = 0;
+  for (const { data, shape, ...rest } of answer.outputs) {
+    const begin = at;
+    for (let from = 0; from < data.byteLength; from += STEP_BYTES) {
+      const step = data.subarray(from, from + STEP_BYTES);
+      kept.set(step, at);
+      at += step.byteLength;
+      copied += step.byteLength;
+      if (copied < STEP_BYTES) continue;
+      copied = 0;
+      yield;
+    }
+    outputs.push({ ...rest, shape: [...shape], data: kept.subarray(begin, at) });
+  }
+  const { kind, model, parameters } = answer;
+  return { kind, model, outputs, parameters: parameters.size === 0 ? NO_PARAMETERS : new Map(parameters) };
+}
+
+export function bytesOf({ outputs }: InferResponse): number {
+  let bytes = 0;
+  for (const { data } of outputs) bytes += data.byteLength;
+  return bytes;
+}
+
+// what the objects of an entry, of an output and of a parameter take beside the tensors' bytes, as measured under Node 26
+const ENTRY_BYTES = 1_000;
+const OUTPUT_BYTES = 350;
+const PARAMETER_BYTES = 150;
+
+/** Bytes of memory that the answer takes, with all that is kept beside it. */
+export function weightOf(answer: InferResponse, head: string): number {
+  const ofParameters = (parameters: Parameters | undefined) => {
+    let bytes = 0;
+    for (const [name, value] of parameters ?? []) bytes += PARAMETER_BYTES + name.length + String(value).length;
+    return bytes;
+  };
+  let weight = ENTRY_BYTES + head.length + bytesOf(answer) + ofParameters(answer.parameters);
+  for (const { parameters } of answer.outputs) weight += OUTPUT_BYTES + ofParameters(parameters);
+  return weight;
+}
+
+/** The outputs in the order in which they were asked for, where each has one name. */
+export function inOrder(answer: InferResponse, wanted: readonly RequestedOutput[] | undefined): InferResponse {
+  if (wanted === undefined || wanted.every(({ name }, i) => answer.outputs[i]?.name === name)) return answer;
+  const byName = new Map(answer.outputs.map((output) => [output.name, output]));
+  const outputs = wanted.flatMap(({ name }) => byName.get(name) ?? []);
+  return outputs.length === answer.outputs.length ? { ...answer, outputs } : answer;
+}

@@ -1,0 +1,126 @@
+// What the caches of all models share: the digests' secret, the memory, and the generations that a purge raises.
+
+import type { Clock } from "../../core/env.ts";
+import type { Event } from "../../core/event.ts";
+import { type Digests, openDigests } from "./key.ts";
+import type { Scope, SecondLevel, StoredAnswer } from "./second-level.ts";
+import { openStore, type Shelf } from "./store.ts";
+
+/** An answer in memory. */
+export interface Kept extends StoredAnswer {
+  /** Whose it is, where each tenant has answers of its own. */
+  readonly tenant: string | undefined;
+  /** The generation that it was made under. */
+  readonly generation: number;
+}
+
+export interface RoomOptions {
+  /** Of all models' answers together. */
+  readonly maxBytes: number;
+  /** At least 16 bytes; the same on all replicas that share answers. */
+  readonly secret: Uint8Array;
+  readonly clock: Clock;
+  emit(event: Event): void;
+  /** The store that replicas share. */
+  readonly second?: SecondLevel;
+  /** See `openDigests`. */
+  readonly first?: (message: Uint8Array) => string;
+}
+
+export interface Room {
+  readonly digests: Digests;
+  readonly second: SecondLevel | undefined;
+  /** The model's answers, those of all its versions. */
+  shelf(model: string, maxBytes: number): Shelf<Kept>;
+  /** Counts the purges of the model and of the tenant there: an answer of another generation is none. */
+  generation(model: string, tenant: string | undefined): number;
+  /**
+   * No answer that was kept or begun before is given again: those of a model, of a tenant there, or all. Models are those
+   * that have answers or had some purged before, where none is named.
+   */
+  purge(scope: Partial<Scope>): Promise<Purged>;
+  /** Only these models have a cache. */
+  retain(models: ReadonlySet<string>): void;
+  close(): Promise<void>;
+}
+
+/** What a purge did. */
+export interface Purged {
+  /** Answers that were in this process's memory. */
+  readonly answers: number;
+  /** Whether the shared store knows; undefined without one. */
+  readonly shared: boolean | undefined;
+}
+
+/** Tenants of a model that were purged on their own; beyond it the whole model is. */
+const MOST_TENANTS = 10_000;
+
+interface Generations {
+  model: number;
+  readonly tenants: Map<string, number>;
+}
+
+export function openRoom(options: RoomOptions): Room {
+  const { clock, emit, second, maxBytes, secret, first } = options;
+  const generations = new Map<string, Generations>();
+  let raised = 0;
+  const store = openStore<Kept>({
+    maxBytes,
+    dead: ({ madeAt, keepMs }) => madeAt + keepMs <= clock.wall(),
+    changed: (model, bytes, entries) => emit({ type: "cache-size", model, bytes, entries }),
+    dropped: (model, why) => emit({ type: "cache-dropped", model, why }),
+  });
+  const generation = (model: string, tenant: string | undefined): number => {
+    const known = generations.get(model);
+    if (known === undefined) return 0;
+    return Math.max(known.model, tenant === undefined ? 0 : (known.tenants.get(tenant) ?? 0));
+  };
+  const raise = ({ model, tenant }: Scope): void => {
+    raised += 1;
+    const known = generations.get(model) ?? { model: 0, tenants: new Map<string, number>() };
+    generations.set(model, known);
+    if (tenant !== undefined && known.tenants.size < MOST_TENANTS) {
+      known.tenants.set(tenant, raised);
+      return;
+    }
+    known.model = raised;
+    known.tenants.clear();
+  };
+  /** Those that nobody can find any longer. */
+  const sweep = (model: string): number =>
+    store
+      .shelves()
+      .get(model)
+      ?.drop((one) => one.generation !== generation(model, one.tenant)) ?? 0;
+  const stop = second?.onRaise((scope) => {
+    raise(scope);
+    sweep(scope.model);
+  });
+
+  return {
+    digests: openDigests({ secret, ...(first === undefined ? {} : { first }) }),
+    second,
+    shelf: store.shelf,
+    generation,
+    async purge({ model, tenant }) {
+      const models = model === undefined ? [...store.shelves().keys()] : [model];
+      let answers = 0;
+      for (const one of models) {
+        raise({ model: one, ...(tenant === undefined ? {} : { tenant }) });
+        answers += sweep(one);
+      }
+      if (second === undefined) return { answers, shared: undefined };
+      const told = await Promise.all(
+        models.map((one) => second.raise({ model: one, ...(tenant === undefined ? {} : { tenant }) })),
+      );
+      return { answers, shared: told.every((one) => one) };
+    },
+    retain(models) {
+      store.retain(models);
+      for (const model of [...generations.keys()]) if (!models.has(model)) generations.delete(model);
+    },
+    async close() {
+      stop?.();
+    },
+  };
+}
