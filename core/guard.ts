@@ -25,6 +25,8 @@ export interface Guard {
   available(): boolean;
   /** Whether it takes one of the places in the half of the pool that may be out. */
   out(): boolean;
+  /** An operator keeps the endpoint from all work: not even who believes no guard asks it. */
+  barred(): boolean;
   /** Around the endpoint's service: refuses what may not pass, counts the rest. */
   readonly layer: Layer;
   /** The same for calls that are sent because no guard is believed: refuses nothing, and while it is out counts nothing. */
