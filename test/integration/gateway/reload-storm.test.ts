@@ -1,81 +1,154 @@
-// Ten changes of a config under 500 requests at once: none fails, none is answered by a version that was not in force for it.
+// Ten changes of a config under 500 requests at once, over HTTP and gRPC: none fails, none meets a version that was not in force.
 
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, it, test } from "vitest";
+import { z } from "zod";
+import type { Backend, BackendKind, Endpoint } from "../../../core/backend.ts";
+import { fixedPool } from "../../../core/backend.ts";
+import { InferError } from "../../../core/error.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { fakeBackend } from "../../support/gateway-fake-backend.ts";
-import { ask } from "../../support/http-client.ts";
+import { type GrpcCaller, grpcCaller, inferAnswer, inferMessage } from "../../support/gateway-grpc.ts";
+import { ask, keptConnections } from "../../support/http-client.ts";
 import { wholeReply } from "../../support/scripted.ts";
 
-let gateway: TestGateway | undefined;
-afterEach(async () => gateway?.close());
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
 
 const ASKERS = 500;
+/** Enough to meet a defect. */
+const FEW = 50;
 const CHANGES = 10;
 
-/** Each version's answers say which it was; an answer takes a turn of the loop. */
-function numbered() {
-  const fake = fakeBackend();
-  for (let i = 0; i <= CHANGES; i += 1) {
-    fake.put(`m${i}`, "1", {
-      service: async () => {
-        await new Promise((resolve) => setImmediate(resolve));
-        return { ...wholeReply("x", "1"), parameters: new Map([["by", i]]) };
-      },
-    });
-  }
-  return fake;
+/** What a gateway that changes wrongly would do, for the tests of these tests. */
+type Defect = "closes the old backend before its last answer" | "puts the fifth change in force too late";
+
+/** A kind whose backends say their number, and answer nothing any longer once they are closed. */
+function numbered(defect?: Defect): BackendKind<{ n: number }> {
+  const fake = fakeBackend("numbered");
+  fake.put("m", "1", { service: async () => wholeReply("m", "1") });
+  const opened: { closed: boolean }[] = [];
+  return {
+    ...fake.kind,
+    options: z.strictObject({ n: z.int() }),
+    async open({ n }, context): Promise<Backend> {
+      const backend = await fake.kind.open({}, context);
+      const life = { closed: false };
+      if (defect === "closes the old backend before its last answer") for (const old of opened) old.closed = true;
+      opened.push(life);
+      const by = defect === "puts the fifth change in force too late" && n === 5 ? 4 : n;
+      const endpoint: Endpoint = {
+        ...(backend.endpoints.list()[0] as Endpoint),
+        async infer() {
+          // an answer takes a turn of the loop
+          await new Promise((resolve) => setImmediate(resolve));
+          if (life.closed) throw new InferError("unavailable", "closed");
+          return { ...wholeReply("m", "1"), parameters: new Map([["by", by]]) };
+        },
+      };
+      const close = async () => {
+        life.closed = true;
+      };
+      return { ...backend, endpoints: fixedPool([endpoint]), close };
+    },
+  };
 }
 
-const configOf = (i: number) => `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}
-backends: {a: {kind: fake}}
-models: {m: {versions: {1: {backend: a, model: m${i}, version: 1}}}, same: {backend: a, model: m0}}
+const configOf = (n: number) => `listen: {http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}
+backends: {a: {kind: numbered, n: ${n}}, b: {kind: numbered, n: 99}}
+models: {m: {versions: {1: {backend: a, model: m, version: 1}}}, same: {backend: b, model: m}}
 `;
 
-/** Which version has answered; undefined for anything else. */
-async function answeredBy(): Promise<number | undefined> {
-  const answer = await gateway!.ask({ path: "/v2/models/m/infer", body: '{"inputs":[]}' });
-  if (answer.status !== 200) return undefined;
-  return (JSON.parse(`${answer.body}`) as { readonly parameters: { readonly by: number } }).parameters.by;
+async function start(defect?: Defect): Promise<TestGateway> {
+  const gateway = await startGateway({ yaml: configOf(0), kinds: [numbered(defect)] });
+  closers.push(() => gateway.close());
+  return gateway;
 }
 
-test("ten changes under 500 requests at once: 0 failed, 0 by a wrong version, in force for the first request after each", async () => {
-  gateway = await startGateway({ yaml: configOf(0), kinds: [numbered().kind] });
+/** Asks once, and tells by which backend it was answered; undefined for anything but an answer. */
+type Asker = () => Promise<number | undefined>;
+
+const FRONTS: Readonly<Record<string, (gateway: TestGateway) => Asker>> = {
+  HTTP(gateway) {
+    const agent = keptConnections(ASKERS + 1);
+    closers.push(() => agent.destroy());
+    return async () => {
+      const answer = await gateway.ask({ path: "/v2/models/m/infer", body: '{"inputs":[]}', agent });
+      if (answer.status !== 200) return undefined;
+      return answer.json<{ readonly parameters: { readonly by: number } }>().parameters.by;
+    };
+  },
+  gRPC(gateway) {
+    const callers = Array.from({ length: 8 }, () => grpcCaller(gateway.grpcPort));
+    for (const caller of callers) closers.push(caller.close);
+    const messages = [inferMessage({ model: "m", inputs: [] })];
+    let turn = 0;
+    return async () => {
+      turn += 1;
+      const answer = await (callers[turn % callers.length] as GrpcCaller).ask({ method: "ModelInfer", messages });
+      return answer.code === 0 ? Number(inferAnswer(answer.messages[0]).parameters.get("by")) : undefined;
+    };
+  },
+};
+
+/** Ten changes while all askers ask: what went wrong, by kind, and the changes that the first request after them did not meet. */
+async function storm(gateway: TestGateway, answeredBy: Asker, count = ASKERS) {
   // what has been asked for, and what has been accepted: a request may meet all that lie between
   let asked = 0;
   let accepted = 0;
   let stop = false;
-  let failed = 0;
-  let wrong = 0;
-  let answered = 0;
+  let [failed, wrong, answered] = [0, 0, 0];
+  const stale: number[] = [];
   const asker = async () => {
     while (!stop) {
       const from = accepted;
-      const by = await answeredBy();
+      const by = await answeredBy().catch(() => undefined);
       answered += 1;
       if (by === undefined) failed += 1;
-      else if (by < from || by > asked) wrong += 1;
+      else if (!(by >= from && by <= asked)) wrong += 1;
     }
   };
-  const askers = Array.from({ length: ASKERS }, asker);
-  const stale: number[] = [];
+  const askers = Array.from({ length: count }, asker);
   for (let i = 1; i <= CHANGES; i += 1) {
     const before = answered;
-    while (answered < before + ASKERS) await new Promise((resolve) => setImmediate(resolve));
+    while (answered < before + count) await new Promise((resolve) => setImmediate(resolve));
     asked = i;
     const change = await ask({ port: gateway.adminPort, method: "POST", path: "/admin/config", body: configOf(i) });
     expect(change.status).toBe(200);
     accepted = i;
-    const first = await answeredBy();
-    if (first !== i) stale.push(i);
+    if ((await answeredBy()) !== i) stale.push(i);
   }
   stop = true;
   await Promise.all(askers);
-  expect({ failed, wrong, stale }).toEqual({ failed: 0, wrong: 0, stale: [] });
-  expect(answered).toBeGreaterThan(ASKERS * CHANGES);
-}, 60_000);
+  expect(answered).toBeGreaterThan(count * CHANGES);
+  return { failed, wrong, stale };
+}
+
+describe.each(Object.entries(FRONTS))("ten changes under 500 requests at once over %s", (_name, open) => {
+  it("fail none, let none meet a wrong version, and are in force for the first request after each", async () => {
+    const gateway = await start();
+    expect(await storm(gateway, open(gateway))).toEqual({ failed: 0, wrong: 0, stale: [] });
+  }, 120_000);
+
+  it("show a backend that is closed before its last answer, were there one", async () => {
+    const gateway = await start("closes the old backend before its last answer");
+    const { failed, wrong } = await storm(gateway, open(gateway), FEW);
+    expect(failed).toBeGreaterThan(0);
+    expect(wrong).toBe(0);
+  }, 120_000);
+
+  it("show a change that comes into force too late, were there one", async () => {
+    const gateway = await start("puts the fifth change in force too late");
+    const { failed, wrong, stale } = await storm(gateway, open(gateway), FEW);
+    expect({ failed, stale }).toEqual({ failed: 0, stale: [5] });
+    expect(wrong).toBeGreaterThan(0);
+  }, 120_000);
+});
 
 test("a change is in force when it is answered, without a wait", async () => {
-  gateway = await startGateway({ yaml: configOf(0), kinds: [numbered().kind] });
+  const gateway = await start();
+  const answeredBy = FRONTS.HTTP!(gateway);
   const took: number[] = [];
   for (let i = 1; i <= CHANGES; i += 1) {
     const { changes } = gateway.running;
