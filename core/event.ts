@@ -113,7 +113,7 @@ export type Event =
   /** A value in the shared store that is not what had been written there: read as if it were not there. */
   | { readonly type: "store-spoiled" }
   /** An answer that the shared store did not keep. */
-  | { readonly type: "store-refused"; readonly reason: "full" | "too-large" }
+  | { readonly type: "store-refused"; readonly reason: "full" | "too-large" | "other" }
   /** A call failed and was sent again, or was not because the budget was exhausted. */
   | {
       readonly type: "retry";
@@ -144,8 +144,32 @@ export type Event =
       readonly model: string;
       readonly why: "evicted" | "refused" | "collision";
     }
+  /** How many calls may be in one place at once from now on. */
+  | { readonly type: "limit"; readonly of: LimitPlace; readonly limit: number }
+  /** How many wait now for their turn within a limit. */
+  | { readonly type: "limit-queue"; readonly of: LimitPlace; readonly waiting: number }
+  /** A limit refused a call, or let down one that had waited. */
+  | { readonly type: "shed"; readonly of: LimitPlace; readonly reason: ShedReason }
+  /** A caller has sent more than its share. */
+  | {
+      readonly type: "rate-limited";
+      readonly model: string;
+      /** What tells callers apart, in the word of the config: `tenant`, `address`, a header's name ... */
+      readonly by: string;
+    }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 
 /** The states of a model's version in a repository. Source: Triton's model repository extension. */
 export type ModelState = "loading" | "ready" | "unloading" | "unavailable";
+
+/** What a limit is the limit of: one endpoint for all models there, or one model. */
+export type LimitPlace =
+  | { readonly at: "endpoint"; readonly backend: string; readonly endpoint: string }
+  | { readonly at: "model"; readonly model: string };
+
+/**
+ * Why a limit refused a call. `full`: as many wait as may, or nobody may. `displaced`: a better one took its place in the
+ * queue. `late`: the time left could not suffice. `overload`: the queue stood, and it had waited too long.
+ */
+export type ShedReason = "full" | "displaced" | "late" | "overload";
