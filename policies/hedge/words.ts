@@ -19,7 +19,7 @@ const EXPECTED = "a quantile from p50 to p99.9, or a duration such as 50ms";
 
 const quantile = word<HedgeAfter>(EXPECTED, (text): Read<HedgeAfter> => {
   const percent = Number(/^p(\d\d(?:\.\d)?)$/.exec(text)?.[1]);
-  return percent >= 50 ? { value: { quantile: percent / 100 } } : { expected: EXPECTED };
+  return percent >= 50 ? { value: { quantile: Math.round(percent * 10) / 1000 } } : { expected: EXPECTED };
 });
 
 const after = z
