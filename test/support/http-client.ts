@@ -11,6 +11,8 @@ export interface Ask {
   readonly body?: string | Uint8Array;
   /** A connection of its own when absent. */
   readonly agent?: Agent;
+  /** How long the answer may take, in milliseconds; 15 seconds when absent. */
+  readonly patienceMs?: number;
 }
 
 export interface Answer {
@@ -25,7 +27,7 @@ export interface Answer {
 const PATIENCE_MS = 15_000;
 
 export function ask(what: Ask): Promise<Answer> {
-  const { port, path, body, agent } = what;
+  const { port, path, body, agent, patienceMs = PATIENCE_MS } = what;
   const method = what.method ?? (body === undefined ? "GET" : "POST");
   // Node sends the body of a GET without saying how long it is
   const lengths = body === undefined || what.headers?.["transfer-encoding"] !== undefined ? {} : lengthOf(body);
@@ -45,9 +47,7 @@ export function ask(what: Ask): Promise<Answer> {
       },
     );
     asked.once("error", reject);
-    asked.setTimeout(PATIENCE_MS, () =>
-      asked.destroy(new Error(`no answer to ${method} ${path} in ${PATIENCE_MS} ms`)),
-    );
+    asked.setTimeout(patienceMs, () => asked.destroy(new Error(`no answer to ${method} ${path} in ${patienceMs} ms`)));
     asked.end(body === undefined ? undefined : body);
   });
 }
