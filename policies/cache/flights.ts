@@ -2,14 +2,14 @@
 
 import { type Call, type SharedCall, share, unlessAborted } from "../../core/call.ts";
 import { asInferError, type InferError } from "../../core/error.ts";
-import { type InferResponse, type Reply, whenEnded } from "../../core/request.ts";
-import type { Facts } from "../../core/trace.ts";
+import { type InferResponse, type InferStream, type Reply, whenEnded } from "../../core/request.ts";
+import type { DecisionTrace } from "../../core/trace.ts";
 
 /** What came of a flight for one of those on it. */
 export type Landed =
-  | { readonly kind: "whole"; readonly reply: InferResponse; readonly led: boolean; readonly facts: Facts }
+  | { readonly kind: "whole"; readonly reply: InferResponse; readonly led: boolean; readonly trace: DecisionTrace }
   /** Only one of them may read a stream: the others ask by themselves. */
-  | { readonly kind: "stream"; readonly reply: Reply }
+  | { readonly kind: "stream"; readonly reply: InferStream }
   | { readonly kind: "alone" };
 
 export interface Flights {
@@ -20,7 +20,8 @@ export interface Flights {
    * @throws InferError what the asking threw, or the call's own abort reason
    */
   ask(key: string, call: Call, run: (shared: Call) => Promise<Reply>): Promise<Landed>;
-  readonly size: number;
+  /** Whether the question is being asked now. */
+  has(key: string): boolean;
 }
 
 interface Flight {
@@ -63,7 +64,7 @@ export function openFlights(): Flights {
   const wait = async (flight: Flight, call: Call, led: boolean): Promise<Landed> => {
     try {
       const reply = await unlessAborted(flight.landing, call.signal);
-      if (reply.kind === "whole") return { kind: "whole", reply, led, facts: flight.shared.trace.facts };
+      if (reply.kind === "whole") return { kind: "whole", reply, led, trace: flight.shared.trace };
       if (flight.taken) return { kind: "alone" };
       flight.taken = true;
       const parts = whenEnded(reply.parts, () => flight.shared.end());
@@ -79,7 +80,7 @@ export function openFlights(): Flights {
     async ask(key, call, run) {
       for (let n = 1; ; n += 1) {
         const known = flights.get(key);
-        if (known === undefined) return await wait(open(key, call, run), call, true);
+        if (known === undefined || known.shared.signal.aborted) return await wait(open(key, call, run), call, true);
         known.shared.join(call);
         try {
           return await wait(known, call, false);
@@ -88,9 +89,7 @@ export function openFlights(): Flights {
         }
       }
     },
-    get size() {
-      return flights.size;
-    },
+    has: (key) => flights.has(key),
   };
 }
 

@@ -1,6 +1,7 @@
 // What the caches of all models share: the digests' secret, the memory, and the generations that a purge raises.
 
 import type { Clock } from "../../core/env.ts";
+import { InferError } from "../../core/error.ts";
 import type { Event } from "../../core/event.ts";
 import { type Digests, openDigests } from "./key.ts";
 import type { Scope, SecondLevel, StoredAnswer } from "./second-level.ts";
@@ -8,6 +9,8 @@ import { openStore, type Shelf } from "./store.ts";
 
 /** An answer in memory. */
 export interface Kept extends StoredAnswer {
+  /** When it was made, on the monotonic clock, in milliseconds. */
+  readonly bornAt: number;
   /** Whose it is, where each tenant has answers of its own. */
   readonly tenant: string | undefined;
   /** The generation that it was made under. */
@@ -35,8 +38,9 @@ export interface Room {
   /** Counts the purges of the model and of the tenant there: an answer of another generation is none. */
   generation(model: string, tenant: string | undefined): number;
   /**
-   * No answer that was kept or begun before is given again: those of a model, of a tenant there, or all. Models are those
-   * that have answers or had some purged before, where none is named.
+   * No answer that was kept or begun before is given again: those of a model, of a tenant there, or of all models.
+   *
+   * @throws InferError not-found for a model without a cache
    */
   purge(scope: Partial<Scope>): Promise<Purged>;
   /** Only these models have a cache. */
@@ -63,10 +67,11 @@ interface Generations {
 export function openRoom(options: RoomOptions): Room {
   const { clock, emit, second, maxBytes, secret, first } = options;
   const generations = new Map<string, Generations>();
+  let configured: ReadonlySet<string> = new Set();
   let raised = 0;
   const store = openStore<Kept>({
     maxBytes,
-    dead: ({ madeAt, keepMs }) => madeAt + keepMs <= clock.wall(),
+    dead: ({ bornAt, keepMs }) => bornAt + keepMs <= clock.now(),
     changed: (model, bytes, entries) => emit({ type: "cache-size", model, bytes, entries }),
     dropped: (model, why) => emit({ type: "cache-dropped", model, why }),
   });
@@ -93,6 +98,7 @@ export function openRoom(options: RoomOptions): Room {
       .get(model)
       ?.drop((one) => one.generation !== generation(model, one.tenant)) ?? 0;
   const stop = second?.onRaise((scope) => {
+    if (!configured.has(scope.model)) return;
     raise(scope);
     sweep(scope.model);
   });
@@ -103,7 +109,10 @@ export function openRoom(options: RoomOptions): Room {
     shelf: store.shelf,
     generation,
     async purge({ model, tenant }) {
-      const models = model === undefined ? [...store.shelves().keys()] : [model];
+      if (model !== undefined && !configured.has(model)) {
+        throw new InferError("not-found", `model "${model}" has no cache`);
+      }
+      const models = model === undefined ? [...configured] : [model];
       let answers = 0;
       for (const one of models) {
         raise({ model: one, ...(tenant === undefined ? {} : { tenant }) });
@@ -116,6 +125,7 @@ export function openRoom(options: RoomOptions): Room {
       return { answers, shared: told.every((one) => one) };
     },
     retain(models) {
+      configured = models;
       store.retain(models);
       for (const model of [...generations.keys()]) if (!models.has(model)) generations.delete(model);
     },

@@ -1,0 +1,132 @@
+// cache: the same question asked twice, over whichever protocol, is computed once.
+
+import { randomBytes } from "node:crypto";
+import type { Call } from "../core/call.ts";
+import { asInferError, InferError } from "../core/error.ts";
+import type { LeafContext, LeafKind } from "../core/policy.ts";
+import type { InferRequest, Reply } from "../core/request.ts";
+import type { Layer } from "../core/service.ts";
+import type { CacheState } from "../core/trace.ts";
+import { type Asked, type Got, openAsking } from "./cache/asking.ts";
+import { inOrder } from "./cache/copy.ts";
+import { type Found, openKeeper } from "./cache/keeper.ts";
+import { openQuestions } from "./cache/question.ts";
+import { openRoom, type Room } from "./cache/room.ts";
+import { wishOf } from "./cache/wish.ts";
+import { type CacheOptions, cacheWords } from "./cache/words.ts";
+
+/** Each leaf with a room of its own; see `cacheIn`. */
+export const cache: LeafKind<CacheOptions> = {
+  place: "leaf",
+  word: "cache",
+  options: cacheWords,
+  build: (options, context) => cacheLayer(options, { ...context, room: ownRoom(options, context) }),
+};
+
+/** The same kind, all of whose caches share a room. */
+export function cacheIn(room: Room): LeafKind<CacheOptions> {
+  return { ...cache, build: (options, context) => cacheLayer(options, { ...context, room }) };
+}
+
+/** Bytes of a secret that is made, not told. */
+export const SECRET_BYTES = 32;
+
+function ownRoom({ maxBytes }: CacheOptions, { env, model }: LeafContext): Room {
+  const room = openRoom({ maxBytes, secret: randomBytes(SECRET_BYTES), clock: env.clock, emit: env.emit });
+  room.retain(new Set([model]));
+  return room;
+}
+
+export interface CacheParts extends LeafContext {
+  readonly room: Room;
+}
+
+/** Gives kept answers to equal questions, and asks one at a time. Only what users ask is given or kept. */
+export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
+  const { env } = parts;
+  const identity = parts.identity ?? (() => undefined);
+  const questionOf = openQuestions({ ...parts, options, identity });
+  const keeper = openKeeper({ ...parts, options, identity });
+  const say = openTeller(parts);
+  const give = ({ call, request }: Pick<Asked, "call" | "request">, { answer, ageMs, freshMs }: Found): Reply => {
+    say(call, ageMs < freshMs ? "hit" : "stale", { ageMs });
+    return inOrder(answer, request.outputs);
+  };
+  return (next) => {
+    const asking = openAsking({ next, keeper, env });
+    const pass = (request: InferRequest, call: Call, why: string): Promise<Reply> => {
+      say(call, "bypass", { why });
+      return next(request, call);
+    };
+    const take = (asked: Asked, got: Got): Reply | Promise<Reply> => {
+      const { call, request } = asked;
+      switch (got.kind) {
+        case "asked":
+          say(call, "miss", got.notKept === undefined ? {} : { why: `not kept, ${got.notKept}` });
+          return got.reply;
+        case "found":
+          return give(asked, got.found);
+        case "joined":
+          say(call, "coalesced");
+          return got.reply;
+        case "alone":
+          return pass(request, call, "a stream");
+        default:
+          return got satisfies never;
+      }
+    };
+    const onlyKept = async (asked: Asked): Promise<Reply> => {
+      const shared = await keeper.findShared(asked.question);
+      if (shared?.found !== undefined) return give(asked, shared.found);
+      say(asked.call, "miss", { why: "only-if-cached" });
+      throw notCached("no answer is kept");
+    };
+    return async (request, call) => {
+      if (call.purpose !== "user") return next(request, call);
+      const wish = wishOf(call);
+      if (wish === "no-store") return pass(request, call, wish);
+      const question = await questionOf(request, call);
+      if (typeof question === "string") {
+        if (wish === "only-if-cached") throw notCached(question);
+        return pass(request, call, question);
+      }
+      const asked: Asked = { request, call, question };
+      if (wish === "no-cache") return take(asked, await asking.anew(asked));
+      const found = keeper.find(question);
+      // below 0 while it is fresh
+      const late = found === undefined ? Number.POSITIVE_INFINITY : found.ageMs - found.freshMs;
+      if (found !== undefined && (late < 0 || late < options.staleWhileRevalidateMs)) {
+        if (late >= 0) asking.refresh(asked);
+        return give(asked, found);
+      }
+      if (wish === "only-if-cached") return onlyKept(asked);
+      try {
+        return await take(asked, await asking.together(asked));
+      } catch (error) {
+        const isCallers = asInferError(error).origin === "client";
+        if (found === undefined || isCallers || late >= options.staleIfErrorMs) throw error;
+        return give(asked, found);
+      }
+    };
+  };
+}
+
+interface Said {
+  readonly why?: string;
+  readonly ageMs?: number;
+}
+
+/** Says what the cache did for one request: to the metrics, to its trace and in its answer. */
+function openTeller({ env, model, version }: CacheParts): (call: Call, state: CacheState, said?: Said) => void {
+  return (call, state, { why, ageMs } = {}) => {
+    env.emit({ type: "cache-asked", model, version, state });
+    const age = ageMs === undefined ? [] : [`${Math.floor(ageMs / 1000)} s old`];
+    call.trace.decide("cache", [state, ...age, ...(why === undefined ? [] : [why])].join(": "));
+    call.trace.learn({ cache: state, ...(ageMs === undefined ? {} : { ageMs }) });
+  };
+}
+
+// RFC 9111, 5.2.1.7: 504
+function notCached(why: string): InferError {
+  return new InferError("deadline-exceeded", `only-if-cached: ${why}`, { origin: "client" });
+}
