@@ -33,6 +33,8 @@ const CLIENT_TEXTS: readonly RegExp[] = [
   /(dimension|dim|shape|rank)s? (mismatch|do(es)? not match|must match)/i,
   /Input channels C is not equal/i,
   /out of (range|bounds)/i,
+  // LpNormalization and its like behind a TfIdfVectorizer: texts of no rows have lost a dimension there
+  /\baxis:? -?\d+ is not in valid range/i,
   // Div, Mod of integers
   /division by zero/i,
 ];

@@ -1,6 +1,7 @@
 // Every route of every front, asked with names, queries, headers and bodies that are almost right or not right at all: each
 // asked by its row in the registry, so that a new one is tried by being listed.
 
+import { gunzipSync, inflateSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Route } from "../../../core/protocol.ts";
 import { protocols } from "../../../gateway/protocols/registry.ts";
@@ -114,7 +115,7 @@ function faultOf(protocol: string, { status, headers, body }: Pick<Answer, "stat
   if (status >= 200 && status < 400) return undefined;
   if (status >= 500) return `status ${status}: ${body}`;
   if (headers["sluice-error-origin"] !== "client") return `origin ${headers["sluice-error-origin"]}: ${body}`;
-  const told = JSON.parse(`${body}`) as Readonly<Record<string, unknown>>;
+  const told = JSON.parse(`${plainOf(headers, body)}`) as Readonly<Record<string, unknown>>;
   const isShaped =
     protocol === "sagemaker"
       ? told.__type === headers["x-amzn-errortype"] && typeof told.Message === "string"
@@ -122,6 +123,13 @@ function faultOf(protocol: string, { status, headers, body }: Pick<Answer, "stat
         ? told.code === status && typeof told.type === "string" && typeof told.message === "string"
         : typeof told.error === "string" && told.error !== "";
   return isShaped ? undefined : `not in the shape of ${protocol}: ${status} ${body}`;
+}
+
+/** Errors of long names are long enough to be compressed. */
+function plainOf(headers: Answer["headers"], body: Buffer): Buffer {
+  const coding = headers["content-encoding"];
+  if (coding === undefined) return body;
+  return coding === "gzip" ? gunzipSync(body) : inflateSync(body);
 }
 
 async function storm(

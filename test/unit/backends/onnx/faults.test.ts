@@ -8,6 +8,8 @@ const RESHAPE = `Non-zero status code returned while running Reshape node. Name:
 `;
 const GATHER =
   "Non-zero status code returned while running Gather node. Name:'' Status Message: indices element out of data bounds, idx=9 must be within the inclusive range [-4,3]";
+const NORM =
+  "Non-zero status code returned while running LpNormalization node. Name:'' Status Message: axis 1 is not in valid range [-1,0]";
 const DIMENSIONS = `Got invalid dimensions for input: a for the following indices
  index: 1 Got: 2 Expected: 3
  Please fix either the inputs/outputs or the model.`;
@@ -20,6 +22,7 @@ describe("a text of ONNX Runtime", () => {
       "Reshape: The input tensor cannot be reshaped to the requested shape. Input shape:{6}, requested shape:{4,2}",
     ],
     [GATHER, "Gather: indices element out of data bounds, idx=9 must be within the inclusive range [-4,3]"],
+    [NORM, "LpNormalization: axis 1 is not in valid range [-1,0]"],
     [DIMENSIONS, "Got invalid dimensions for input: a for the following indices index: 1 Got: 2 Expected: 3"],
   ])("about the input is the client's fault, without ONNX Runtime's own sources: %#", (text, said) => {
     expect(faultOf(new Error(text))).toEqual({
