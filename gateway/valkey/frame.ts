@@ -30,6 +30,9 @@ const SAMPLE_BYTES = 4096;
 /** What compression must at least leave of it: fewer bytes are bought with 1 ms a MiB on each side. */
 const WORTH = 0.75;
 
+/** So much more than the data its buffer may be: a frame's own head and a little. */
+const SPARE_BYTES = 1024;
+
 const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Why a value could not be read: it has been written by another version of the gateway, or is not what was written. */
@@ -88,12 +91,17 @@ export function openFrames({ secret, maxBytes }: { readonly secret: string; read
       const packed = frame.subarray(dataAt);
       try {
         const data = frame[3] === 1 ? await decompress(packed, { maxOutputLength: raw }) : packed;
-        return readAnswer(frame.toString("utf8", HEAD_AT, dataAt), data) ?? "spoiled";
+        return readAnswer(frame.toString("utf8", HEAD_AT, dataAt), owned(data)) ?? "spoiled";
       } catch {
         return "spoiled";
       }
     },
   };
+}
+
+/** What is kept in memory must not hold the piece of a socket's bytes that it came in. */
+function owned(data: Uint8Array): Uint8Array {
+  return data.buffer.byteLength > data.byteLength + SPARE_BYTES ? new Uint8Array(data) : data;
 }
 
 /** Off the event loop; undefined where it does not pay. */
