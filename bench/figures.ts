@@ -3,6 +3,7 @@
 import type { Figure } from "./figure.ts";
 import { balancers } from "./figures/balancers.ts";
 import { batch } from "./figures/batch.ts";
+import { fronts } from "./figures/fronts.ts";
 import { ingest } from "./figures/ingest.ts";
 import { memory } from "./figures/memory.ts";
 import { overhead } from "./figures/overhead.ts";
@@ -23,4 +24,5 @@ export const figures: readonly Figure[] = [
   memory,
   routes,
   batch,
+  fronts,
 ];
