@@ -29,6 +29,8 @@ export interface ChaosServer {
   spoil(how: Spoil | undefined): void;
   /** What its health says from now on; 200 at first. */
   health(status: number): void;
+  /** Ends every connection that is open now. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -42,9 +44,12 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
   let asks = 0;
   let checks = 0;
   let health = 200;
+  const sockets = new Set<Socket>();
   const server = await rawUpstream(
     (request) => {
       const [, path = ""] = request.line.split(" ");
+      sockets.add(request.socket);
+      request.socket.once("close", () => sockets.delete(request.socket));
       if (path === "/v2/health/ready") {
         checks += 1;
         return void request.socket.write(httpAnswer("", health));
@@ -72,6 +77,9 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
     },
     health(status) {
       health = status;
+    },
+    cut() {
+      for (const socket of sockets) socket.destroy();
     },
     close: server.close,
   };

@@ -3,7 +3,7 @@
 import { backendKinds } from "../../backends/registry.ts";
 import { loadConfig } from "../../config/load.ts";
 import { formatMistake } from "../../config/mistakes.ts";
-import type { Clock } from "../../core/env.ts";
+import type { BackendKind } from "../../core/backend.ts";
 import { openBudget } from "../../gateway/budget.ts";
 import { openGrpc } from "../../gateway/grpc.ts";
 import { openHttp } from "../../gateway/http.ts";
@@ -11,7 +11,7 @@ import { openIntake } from "../../gateway/intake.ts";
 import { protocols } from "../../gateway/protocols/registry.ts";
 import { openTrees } from "../../gateway/trees.ts";
 import { policyKinds } from "../../policies/registry.ts";
-import { type FakeEnv, fakeEnv } from "./fake-env.ts";
+import { type FakeClock, type FakeEnv, fakeClock, fakeEnv } from "./fake-env.ts";
 import { type GrpcCaller, grpcCaller, inferAnswer, inferMessage } from "./gateway-grpc.ts";
 import { elements, type Plain, plain } from "./gateway-oip.ts";
 import { ask, until } from "./http-client.ts";
@@ -46,14 +46,22 @@ export interface ChaosGateway {
   check(hangs?: boolean): Promise<void>;
   /** How many checks it takes until the endpoint at that port is so; at most 20. */
   checksUntil(port: number, state: "healthy" | "unhealthy", hangs?: boolean): Promise<number>;
+  /** The time is so much later at once, as for a process that was stopped: what was due meanwhile happens once, now. */
+  jump(ms: number): void;
   close(): Promise<void>;
 }
 
 export interface ChaosOptions {
   readonly ports: readonly number[];
   readonly protocol?: "http" | "grpc";
+  /** Where the servers are, in the config's words; the ports of this machine when absent. */
+  readonly endpoints?: string;
+  /** The kinds of backend; the gateway's own when absent. */
+  readonly kinds?: readonly BackendKind[];
   /** Words of the backend. */
   readonly backend?: string;
+  /** The deadline of a request, in milliseconds; `DEADLINE_MS` when absent. */
+  readonly timeoutMs?: number;
   /** Words of the model. */
   readonly model?: string;
 }
@@ -61,12 +69,12 @@ export interface ChaosOptions {
 /** Opens it over servers at these ports and waits until all of them are healthy. */
 export async function openChaosGateway(options: ChaosOptions): Promise<ChaosGateway> {
   const checks = { begun: 0, open: 0 };
-  const base = fakeEnv();
-  const env: FakeEnv = { ...base, clock: { ...base.clock, ...watching(base.clock, checks) } };
+  const clock = chaosClock(checks);
+  const env: FakeEnv = { ...fakeEnv(), clock };
   const text = yamlOf(options);
   const loaded = loadConfig(
     { text, file: "chaos.yaml", env: {} },
-    { backends: backendKinds, plannedBackends: [], policies: policyKinds },
+    { backends: options.kinds ?? backendKinds, plannedBackends: [], policies: policyKinds },
   );
   if (!loaded.ok) throw new Error(loaded.mistakes.map((one) => formatMistake(one, "chaos.yaml")).join("\n"));
   const { config } = loaded;
@@ -104,6 +112,7 @@ export async function openChaosGateway(options: ChaosOptions): Promise<ChaosGate
     askGrpc: (x) => askGrpc(caller, x),
     health,
     check,
+    jump: clock.jump,
     async checksUntil(port, state, hangs) {
       for (let count = 0; count <= 20; count += 1) {
         if (health(port) === state) return count;
@@ -119,38 +128,66 @@ export async function openChaosGateway(options: ChaosOptions): Promise<ChaosGate
   };
 }
 
-function yamlOf({ ports, protocol = "http", backend = "", model = "" }: ChaosOptions): string {
-  const endpoints = ports.map((port) => `"127.0.0.1:${port}"`).join(", ");
+function yamlOf({ ports, protocol = "http", backend = "", model = "", ...rest }: ChaosOptions): string {
+  const endpoints = rest.endpoints ?? `[${ports.map((port) => `"127.0.0.1:${port}"`).join(", ")}]`;
   return `backends:
-  b: {kind: oip, protocol: ${protocol}, dialect: plain, endpoints: [${endpoints}], balance: round-robin, health: {timeout: ${CHECK_MS}ms}${backend}}
+  b: {kind: oip, protocol: ${protocol}, dialect: plain, endpoints: ${endpoints}, balance: round-robin, health: {timeout: ${CHECK_MS}ms}${backend}}
 models:
-  line: {backend: b, timeout: ${DEADLINE_MS}ms${model}}`;
+  line: {backend: b, timeout: ${rest.timeoutMs ?? DEADLINE_MS}ms${model}}`;
 }
 
-/** The clock, counting questions about health that begin and that are open. */
-function watching(clock: Clock, checks: { begun: number; open: number }): Pick<Clock, "after"> {
-  return {
-    after(ms, callback) {
-      if (ms !== CHECK_MS && ms !== LOOK_MS) return clock.after(ms, callback);
-      if (ms === CHECK_MS) checks.begun += 1;
-      checks.open += 1;
-      let open = true;
-      const end = () => {
-        if (!open) return;
-        open = false;
-        // the look follows the question at once: in between nothing is over
-        setImmediate(() => {
-          checks.open -= 1;
-        });
-      };
-      const stop = clock.after(ms, () => {
-        end();
-        callback();
+/** A clock of the test's, which counts questions about health that begin and that are open. */
+function chaosClock(checks: { begun: number; open: number }): FakeClock & Pick<ChaosGateway, "jump"> {
+  const base = fakeClock();
+  const timers = new Map<() => void, number>();
+  let ahead = 0;
+  const after = (ms: number, callback: () => void) => {
+    const at = base.now() + ms;
+    const run = () => {
+      stop();
+      callback();
+    };
+    const stopTimer = base.after(ms, run);
+    const stop = () => {
+      timers.delete(run);
+      stopTimer();
+    };
+    timers.set(run, at);
+    return stop;
+  };
+  const watched = (ms: number, callback: () => void) => {
+    if (ms === CHECK_MS) checks.begun += 1;
+    checks.open += 1;
+    let open = true;
+    const end = () => {
+      if (!open) return;
+      open = false;
+      // the look follows the question at once: in between nothing is over
+      setImmediate(() => {
+        checks.open -= 1;
       });
-      return () => {
-        end();
-        stop();
-      };
+    };
+    const stop = after(ms, () => {
+      end();
+      callback();
+    });
+    return () => {
+      end();
+      stop();
+    };
+  };
+  return {
+    now: () => base.now() + ahead,
+    wall: () => base.wall() + ahead,
+    after: (ms, callback) => (ms === CHECK_MS || ms === LOOK_MS ? watched : after)(ms, callback),
+    advance: base.advance,
+    get pending() {
+      return base.pending;
+    },
+    jump(ms) {
+      const due = [...timers].filter(([, at]) => at <= base.now() + ms);
+      ahead += ms;
+      for (const [run] of due) run();
     },
   };
 }
