@@ -4,7 +4,6 @@ import type { Fault, Path } from "./mistakes.ts";
 
 /** What each word of a backend will bring. */
 const BACKEND_WORDS: Readonly<Record<string, string>> = {
-  breaker: "circuit breakers come",
   limit: "concurrency limits come",
 };
 
@@ -12,7 +11,6 @@ const BACKEND_WORDS: Readonly<Record<string, string>> = {
 const MODEL_WORDS: Readonly<Record<string, string>> = {
   cache: "caching comes",
   limit: "rate and concurrency limits come",
-  breaker: "circuit breakers come",
 };
 
 const PLACES: readonly { readonly at: readonly (string | null)[]; readonly words: Readonly<Record<string, string>> }[] =

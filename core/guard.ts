@@ -3,17 +3,18 @@
 import type { Endpoint, Pool } from "./backend.ts";
 import type { Env } from "./env.ts";
 import type { Layer } from "./service.ts";
+import { formatDuration } from "./units.ts";
 
 /** What an operator may do with a guard by hand; `reset` takes the other two back and forgets all that was counted. */
 export type ByHand = "open" | "close" | "reset";
 
 /** What a guard says of itself to an operator. */
 export interface GuardStatus {
-  /** `closed`: work passes. `open`: none does. `half-open`: one call at a time, to see. `ejected`: no work until it is over. */
-  readonly state: "closed" | "open" | "half-open" | "ejected";
+  /** Of a breaker: `closed`: work passes; `open`: none does; `half-open`: one call at a time, to see. Of an ejection the others. */
+  readonly state: "closed" | "open" | "half-open" | "in-use" | "ejected";
   /** The state was set by hand and stays until it is reset. */
   readonly forced: boolean;
-  /** Why it is not closed. */
+  /** Why it keeps work away. */
   readonly reason?: string;
   /** How long it stays so, in milliseconds from now, where that is known. */
   readonly forMs?: number;
@@ -32,10 +33,14 @@ export interface Guard {
   /** The same for calls that are sent because no guard is believed: refuses nothing, and while it is out counts nothing. */
   readonly anyway: Layer;
   status(): GuardStatus;
-  /** Absent where nothing can be done by hand. */
-  readonly byHand?: (action: ByHand) => void;
-  /** The endpoint is gone, or nobody asks it through this guard any longer. */
-  close(): void;
+  /** Whether it is something that can be done to this guard; then it is done. */
+  byHand(action: ByHand): boolean;
+  /**
+   * The endpoint is gone, or nobody asks it through this guard any longer.
+   *
+   * @param replaced another guard tells of the endpoint under the same names
+   */
+  close(replaced: boolean): void;
 }
 
 /** What the guards of a pool are built with. */
@@ -44,8 +49,8 @@ export interface GuardContext {
   /** The model that these guards are for, where it has words of its own; all models of the backend when absent. */
   readonly model?: string;
   readonly pool: Pool;
-  /** Whether one more of the pool's endpoints may be out: at most half of them, and one at least. */
-  room(): boolean;
+  /** Whether this endpoint may be out too: at most half of the pool are, and one at least may be. */
+  room(endpoint: Pick<Endpoint, "id">): boolean;
   readonly env: Env;
 }
 
@@ -70,4 +75,11 @@ export interface Guards {
    * @throws InferError not-found when there is none
    */
   byHand(endpoint: string, action: ByHand): readonly NamedGuard[];
+}
+
+/** The state in a few words: `open for 3.2s more (5 failures in a row)`. */
+export function describeGuard({ state, forced, reason, forMs }: GuardStatus): string {
+  const time = forMs === undefined ? "" : ` for ${formatDuration(Math.round(forMs))} more`;
+  if (forced) return `${state} by hand`;
+  return reason === undefined ? state : `${state}${time} (${reason})`;
 }

@@ -3,6 +3,7 @@
 import type { ControlPlane } from "./backend.ts";
 import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
+import type { Guards } from "./guard.ts";
 import type { ModelMetadata, ModelStatus } from "./model.ts";
 import type { OperatorPlane } from "./operator.ts";
 import type { InferRequest, ModelRef } from "./request.ts";
@@ -140,6 +141,7 @@ export interface ExplainedTarget {
   readonly backend: string;
   readonly model: string;
   readonly version?: string;
+  /** `available` as far as its health and its guards let it be. */
   readonly endpoints: readonly { readonly id: string; readonly available: boolean; readonly serves: boolean }[];
 }
 
@@ -153,6 +155,8 @@ export interface Planes {
   readonly data: DataPlane;
   readonly control: ControlPlane;
   readonly operator: OperatorPlane;
+  /** What keeps endpoints from work; nothing when absent. */
+  readonly guards?: Guards;
   readonly env: Env;
   readonly run: RunSliced;
   readonly limits: DecodeLimits;

@@ -10,6 +10,7 @@ import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
+import { openGuards } from "./guards.ts";
 import type { LogicalModel } from "./model.ts";
 import { openOperator } from "./operator.ts";
 import { canonical, type Kept, openKept, openParts, type Parts } from "./parts.ts";
@@ -70,6 +71,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       openExposures({ config: config.exposures, baseDir: config.baseDir, env }),
     );
     const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
+    const guards = await parts.use("guards", async () => openGuards({ kinds: policyKinds, env }));
     const sequences = await parts.use("sequences", async () => openSequences({ clock: env.clock, ...SEQUENCE_LIMITS }));
     const recent = await parts.use("recent", async () => openRecent(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
@@ -93,6 +95,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       tester,
       statistics,
       sequences,
+      guards,
       expose: exposures.note,
       note: recent.note,
     });
@@ -107,6 +110,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       }),
       operator: openOperator({ plane, config, env, statistics, settings, regions }),
       env,
+      guards,
       run,
       limits: { maxInputs: config.limits.inputs, maxNesting: config.limits.nesting },
       sagemaker: openSageMaker(config, { clock: env.clock, run }),

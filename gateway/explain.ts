@@ -1,6 +1,8 @@
 // Which way a request would take: its own route, walked without sending anything.
 
+import type { Endpoint } from "../core/backend.ts";
 import type { Call } from "../core/call.ts";
+import { describeGuard } from "../core/guard.ts";
 import type { ExplainedTarget, Explanation } from "../core/protocol.ts";
 import type { InferRequest } from "../core/request.ts";
 import { openTrace } from "../core/trace.ts";
@@ -16,21 +18,36 @@ export async function explain(model: LogicalModel, request: InferRequest, call: 
   const trace = openTrace();
   await model.route.service(request, { ...call, purpose: "explain", trace });
   const { version } = trace.facts;
+  const targets = version === undefined ? [] : model.versions.targets(version);
+  for (const target of targets) {
+    for (const guard of endpointsOf(target).flatMap((one) => model.guards.tell(target, one))) {
+      trace.decide(guard.policy, `${guard.endpoint} is ${describeGuard(guard)}`);
+    }
+  }
   return {
     model: model.name,
     decisions: trace.decisions,
     version,
-    targets: version === undefined ? [] : model.versions.targets(version).map(explainTarget),
+    targets: targets.map((target) => explainTarget(target, model)),
   };
 }
 
-function explainTarget({ at, model, version, tags }: Target): ExplainedTarget {
+function endpointsOf({ at, tags }: Target): readonly Endpoint[] {
+  return at.endpoints.list().filter((one) => tags.every((tag) => one.tags.includes(tag)));
+}
+
+function explainTarget(target: Target, { guards }: LogicalModel): ExplainedTarget {
+  const { at, model, version } = target;
   const there = { name: model, ...(version === undefined ? {} : { version }) };
-  const endpoints = at.endpoints.list().filter((one) => tags.every((tag) => one.tags.includes(tag)));
+  const available = (one: Endpoint) => one.available() && guards.of(target, one)?.available() !== false;
   return {
     backend: at.name,
     model,
     ...(version === undefined ? {} : { version }),
-    endpoints: endpoints.map((one) => ({ id: one.id, available: one.available(), serves: one.serves(there) })),
+    endpoints: endpointsOf(target).map((one) => ({
+      id: one.id,
+      available: available(one),
+      serves: one.serves(there),
+    })),
   };
 }

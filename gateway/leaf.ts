@@ -29,7 +29,7 @@ export interface LeafOptions {
 export type GuardsOf = (
   target: Target,
   endpoint: Endpoint,
-) => Pick<Guard, "available" | "layer" | "anyway"> | undefined;
+) => Pick<Guard, "available" | "barred" | "layer" | "anyway"> | undefined;
 
 /** A Service that answers for one version, whatever version its requests name. */
 export function openLeaf({ model, targets, layers, balance, run, guards }: LeafOptions): Service {
@@ -101,10 +101,13 @@ function openCandidate({ model, target, endpoint, run, guards }: CandidateParts)
         call.trace.learn(facts);
       }
     };
-  const plain = { endpoint, serves: () => endpoint.serves(there) };
-  if (guard === undefined) return { ...plain, available: () => endpoint.available(), service: through(bridged) };
+  const serves = () => endpoint.serves(there);
+  if (guard === undefined) {
+    return { endpoint, available: () => endpoint.available(), serves, service: through(bridged) };
+  }
   return {
-    ...plain,
+    endpoint,
+    serves: () => serves() && !guard.barred(),
     available: () => endpoint.available() && guard.available(),
     // guards see the backend's own faults: that it has lost one model says nothing of the others
     service: through(guard.layer(bridged)),

@@ -3,15 +3,18 @@
 import { signatureThere } from "../backends/bridge.ts";
 import { targetsOfModel } from "../config/complete.ts";
 import type { ModelConfig } from "../config/config.ts";
-import type { Backend } from "../core/backend.ts";
+import type { Backend, Endpoint } from "../core/backend.ts";
 import type { Call } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
+import type { NamedGuard } from "../core/guard.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts";
 import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { InferRequest } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
+import { type GuardTable, type HeldGuards, openGuards } from "./guards.ts";
+import type { GuardsOf } from "./leaf.ts";
 import { openLeaves } from "./leaves.ts";
 import type { Kept } from "./parts.ts";
 import { openRoute, type Route } from "./route.ts";
@@ -19,12 +22,13 @@ import { openSequences, SEQUENCE_LIMITS, type Sequences } from "./sequences.ts";
 import { openGuard, toldBy } from "./signatures.ts";
 import { modelStack } from "./stack.ts";
 import { openStatistics, type Statistics } from "./statistics.ts";
-import { chooseVersion, openVersions, type Versions } from "./versions.ts";
+import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
 
 /** A model as clients know it. */
 export interface LogicalModel {
   readonly name: string;
   readonly versions: Versions;
+  readonly guards: ModelGuards;
   /** The way below the layers of the model. */
   readonly route: Route;
   readonly service: Service;
@@ -61,6 +65,8 @@ export interface PlaneOptions {
   readonly sequences?: Sequences;
   /** What counts the versions' answers; counters of its own when absent. */
   readonly statistics?: Statistics;
+  /** The guards before endpoints; a table of its own when absent. */
+  readonly guards?: GuardTable;
   /** Who may force a variant; nobody when absent. */
   readonly tester?: (caller: Caller) => boolean;
   /** Takes note of each request for a model that there is; nobody when absent. */
@@ -95,6 +101,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
   const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
   const context = contextOf(options, setting);
   const statistics = options.statistics ?? openStatistics(options.env.clock);
+  const guards = guardsOf(options, setting, backend);
   const leaves = openLeaves({
     context,
     kinds: options.policyKinds,
@@ -103,6 +110,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     signature,
     run: options.run,
     statistics,
+    guards: guards.of,
   });
   const { tester = () => false, expose = () => {}, policyKinds: kinds, run } = options;
   const newest = (signal: AbortSignal) =>
@@ -128,6 +136,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
   return {
     name,
     versions,
+    guards,
     route,
     service: modelStack({ layers: layersOf(options, setting, words), route: sequenced(route.service) }),
     signature,
@@ -136,6 +145,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     compare: guard.compare,
     close() {
       guard.close();
+      guards.release();
       for (const stop of stops) stop();
     },
   };
@@ -147,6 +157,32 @@ function wordsOf(options: PlaneOptions, setting: ModelConfig): ReadonlyMap<strin
   const ofBackends = options.backends.filter(({ backend }) => names.has(backend.name));
   const [only] = ofBackends.length === 1 ? ofBackends : [];
   return new Map([...options.defaults, ...(only?.policies ?? []), ...setting.policies]);
+}
+
+/** What stands before the endpoints of a model's targets. */
+export interface ModelGuards {
+  readonly of: GuardsOf;
+  /** What those before one endpoint say that are not simply closed. */
+  tell(target: Target, endpoint: Endpoint): readonly NamedGuard[];
+  release(): void;
+}
+
+/** A backend's words hold for every model there that does not have them itself. */
+function guardsOf(options: PlaneOptions, setting: ModelConfig, backend: (name: string) => Backend): ModelGuards {
+  const table = options.guards ?? openGuards({ kinds: options.policyKinds, env: options.env });
+  const held = new Map<Backend, HeldGuards>();
+  for (const name of new Set(targetsOfModel(setting).map((target) => target.backend))) {
+    const at = backend(name);
+    const shared = options.backends.find((one) => one.backend === at)?.policies ?? new Map();
+    held.set(at, table.hold({ backend: at, shared, model: setting.name, own: setting.policies }));
+  }
+  return {
+    of: ({ at }, endpoint) => held.get(at)?.of(endpoint),
+    tell: ({ at }, endpoint) => held.get(at)?.tell(endpoint) ?? [],
+    release() {
+      for (const one of held.values()) one.release();
+    },
+  };
 }
 
 function contextOf(options: PlaneOptions, setting: ModelConfig): PolicyContext {

@@ -53,6 +53,18 @@ export const AT_LEAF = [
   "retry",
 ] as const;
 
+/**
+ * The words of the policies that stand before an endpoint, outermost first, below the balancer: one for all models that
+ * share its words.
+ */
+export const AT_ENDPOINT = [
+  // below retry and balance, so that each call that is sent counts, and none that was chosen elsewhere; above the slots, so
+  // that a call which it refuses takes none
+  "breaker",
+  // below the breaker: it compares what endpoints did, and a refusal is nothing that they did
+  "ejection",
+] as const;
+
 export interface ModelStack {
   /** The model's layers by their word. */
   readonly layers: ReadonlyMap<string, Layer>;

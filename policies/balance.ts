@@ -97,7 +97,7 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
     const seat = preferred(eligible, call) ?? (eligible.length > 1 ? pick(eligible, call) : eligible[0]);
     if (seat === undefined) throw nobody(model, all.length);
     if (all.length > 1) call.trace.decide("balance", said(options.by, seat, { of: eligible.length, panic }));
-    return ask({ seat, rows: rowsOf(request) }, request, call);
+    return ask({ seat, rows: rowsOf(request), panic }, request, call);
   };
 }
 
@@ -110,9 +110,10 @@ function preferred(eligible: readonly Seat[], { attempt }: Call): Seat | undefin
 interface Asked {
   readonly seat: Seat;
   readonly rows: number;
+  readonly panic: boolean;
 }
 
-async function ask({ seat, rows }: Asked, request: InferRequest, call: Call): ReturnType<Service> {
+async function ask({ seat, rows, panic }: Asked, request: InferRequest, call: Call): ReturnType<Service> {
   const startedAt = call.clock.now();
   seat.begin(startedAt);
   const settle = (error: unknown) => {
@@ -122,7 +123,8 @@ async function ask({ seat, rows }: Asked, request: InferRequest, call: Call): Re
     seat.learn({ outcome, perRowMs: tookMs / rows, tookMs });
   };
   try {
-    const reply = await seat.candidate.service(request, call);
+    const { service, anyway = service } = seat.candidate;
+    const reply = await (panic ? anyway : service)(request, call);
     settle(undefined);
     if (reply.kind === "whole") {
       seat.end();

@@ -6,8 +6,10 @@ import { affinity } from "./affinity.ts";
 import { answer } from "./answer.ts";
 import { balance } from "./balance.ts";
 import { batch } from "./batch.ts";
+import { breaker } from "./breaker.ts";
 import { canary } from "./canary.ts";
 import { deadline } from "./deadline.ts";
+import { ejection } from "./ejection.ts";
 import { fallback } from "./fallback.ts";
 import { hedge } from "./hedge.ts";
 import { retry } from "./retry.ts";
@@ -20,6 +22,8 @@ export const policyKinds: readonly PolicyKind[] = [
   timeout,
   balance as PolicyKind,
   batch as PolicyKind,
+  breaker as PolicyKind,
+  ejection as PolicyKind,
   deadline as PolicyKind,
   hedge as PolicyKind,
   retry as PolicyKind,

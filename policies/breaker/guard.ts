@@ -3,19 +3,11 @@
 import type { Endpoint } from "../../core/backend.ts";
 import { type Call, unlessAborted } from "../../core/call.ts";
 import { asInferError, InferError } from "../../core/error.ts";
-import type { Guard, GuardContext } from "../../core/guard.ts";
+import { describeGuard, type Guard, type GuardContext } from "../../core/guard.ts";
 import { outcomeOf } from "../../core/outcome.ts";
 import { type InferRequest, type Reply, whenEnded } from "../../core/request.ts";
 import type { Service } from "../../core/service.ts";
-import {
-  type Cause,
-  type Circuit,
-  type CircuitParts,
-  describeStatus,
-  openMachine,
-  type Pass,
-  type Verdict,
-} from "./machine.ts";
+import { type Cause, type Circuit, type CircuitParts, openMachine, type Pass, type Verdict } from "./machine.ts";
 import type { BreakerOptions } from "./words.ts";
 
 export interface BreakerParts {
@@ -32,12 +24,12 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
   const machine = openMachine({
     options,
     env,
-    room,
+    room: () => room(endpoint),
     openCircuit,
     changed(cause: Cause | undefined) {
       const status = machine.status();
       env.emit({ type: "breaker-state", backend, endpoint: id, model, state: status.state, cause });
-      const text = `the breaker is ${describeStatus(status)}`;
+      const text = `the breaker is ${describeGuard(status)}`;
       if (status.state === "open") env.log.warn(where, text);
       else env.log.info(where, text);
     },
@@ -58,7 +50,7 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
       const pass = enter(call);
       if (pass !== undefined) return guarded({ pass, next }, request, call);
       const status = machine.status();
-      call.trace.decide("breaker", `${id} is ${describeStatus(status)}, not asked`);
+      call.trace.decide("breaker", `${id} is ${describeGuard(status)}, not asked`);
       throw new InferError("unavailable", `the circuit breaker of backend "${backend}" is ${status.state}`, {
         // it says nothing new of the endpoint: whoever counts faults has counted those that opened it
         origin: "gateway",
@@ -69,13 +61,17 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
     anyway: (next) => async (request, call) => {
       const pass = enter(call);
       if (pass !== undefined) return guarded({ pass, next }, request, call);
-      call.trace.decide("breaker", `${id} is ${describeStatus(machine.status())}, asked all the same`);
+      call.trace.decide("breaker", `${id} is ${describeGuard(machine.status())}, asked all the same`);
       return next(request, call);
     },
     status: machine.status,
-    byHand: machine.byHand,
-    close() {
+    byHand(action) {
+      machine.byHand(action);
+      return true;
+    },
+    close(replaced) {
       machine.end();
+      if (replaced) return;
       env.emit({ type: "breaker-state", backend, endpoint: id, model, state: "gone", cause: undefined });
     },
   };

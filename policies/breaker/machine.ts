@@ -2,7 +2,6 @@
 
 import type { Clock, Env } from "../../core/env.ts";
 import type { ByHand, GuardStatus } from "../../core/guard.ts";
-import { formatDuration } from "../../core/units.ts";
 import type { BreakerOptions } from "./words.ts";
 
 /** What a call says: `refused` is a server's 429, which counts for the rate and not for the run of failures. */
@@ -212,11 +211,4 @@ function reasonOf(cause: Cause, { consecutive, errorRate, minimumCalls }: Breake
     default:
       return cause satisfies never;
   }
-}
-
-/** The state in a few words: `open for 3.2s more (5 failures in a row)`. */
-export function describeStatus({ state, forced, reason, forMs }: GuardStatus): string {
-  const time = forMs === undefined ? "" : ` for ${formatDuration(Math.round(forMs))} more`;
-  if (forced) return `${state} by hand`;
-  return reason === undefined ? state : `${state}${time} (${reason})`;
 }

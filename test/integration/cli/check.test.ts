@@ -36,7 +36,7 @@ const MISTAKES = [
   "backends.local.repository: expected text, got nothing (17)",
   'backends.local.repositry: unknown key, did you mean "repository"? (19)',
   'backends.local.workers: expected "auto" or a number, got "many" (20)',
-  "backends.local.breaker: not yet: circuit breakers come with a later release (21)",
+  "backends.local.breaker.errorRate: expected a number of at most 1, got 50 (21)",
   'backends.gpu.endpoints: expected host:port such as triton-0:8001, or a URL such as http://triton-0:8000/prefix, got "triton 0:8001" at [0] (24)',
   'backends.gpu.balance: expected one of least-time, round-robin, weighted, least-outstanding, p2c, peak-ewma, hash or a map, got "fastest" (25)',
   `backends.cpu.kind: expected a kind of backend (${KINDS}), got "onx", did you mean "onnx"? (26)`,
@@ -167,7 +167,7 @@ describe("sluice schema", () => {
     expect(words).toEqual(
       expect.arrayContaining(["listen", "http", "repository", "kind", "backend", "timeout", "tenant"]),
     );
-    expect(words.filter((word) => ["breaker", "retry", "hedge", "limit", "cache"].includes(word))).toEqual([]);
+    expect(words.filter((word) => ["retry", "hedge", "limit", "cache"].includes(word))).toEqual([]);
   });
 
   it("accepts the packaged config and no broken one", () => {

@@ -11,7 +11,6 @@ describe("the whole example of the language", () => {
     const mistakes = mistakesIn(example);
     expect(mistakes.map((mistake) => mistake.replace(/ comes? with a later release \(f\.yaml:\d+\)$/, ""))).toEqual([
       'backends.gpu.kind: not yet: the backend kind "triton"',
-      "backends.gpu.breaker: not yet: circuit breakers",
       "backends.gpu.limit: not yet: concurrency limits",
       'backends.tf.kind: not yet: the backend kind "tf-serving"',
       'backends.torch.kind: not yet: the backend kind "torchserve"',
