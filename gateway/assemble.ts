@@ -21,6 +21,7 @@ import { openSequences, SEQUENCE_LIMITS } from "./sequences.ts";
 import { openSharedMemory } from "./shared-memory.ts";
 import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
+import { openStore } from "./store.ts";
 import { openTesters } from "./testers.ts";
 import { openTraceSettings } from "./trace-settings.ts";
 import { serverMetadata } from "./version.ts";
@@ -73,6 +74,11 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const statistics = await parts.use("statistics", async () => openStatistics(env.clock));
     const guards = await parts.use("guards", async () => openGuards({ kinds: policyKinds, env }));
     const sequences = await parts.use("sequences", async () => openSequences({ clock: env.clock, ...SEQUENCE_LIMITS }));
+    const { store: shared } = config;
+    const store =
+      shared === undefined
+        ? undefined
+        : await parts.use(canonical(["store", shared]), async () => openStore(shared, env));
     const recent = await parts.use("recent", async () => openRecent(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const { triton, limits } = config;
@@ -89,6 +95,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,
       ...(config.zone === undefined ? {} : { zone: config.zone }),
+      ...(store === undefined ? {} : { store: store.counts }),
       server: serverMetadata(),
       env,
       run,
@@ -144,8 +151,8 @@ function backendKey({ baseDir }: Config, { name, kind, source }: BackendConfig):
 
 /** All that a model depends on: its words, its backends and theirs, and what holds for all models. */
 function openModelKeys(config: Config): (setting: ModelConfig) => string {
-  const { baseDir, timeoutMs, zone, testers, exposures } = config;
-  const common = canonical([baseDir, timeoutMs, zone, testers, exposures]);
+  const { baseDir, timeoutMs, zone, testers, exposures, store } = config;
+  const common = canonical([baseDir, timeoutMs, zone, testers, exposures, store]);
   const ofBackend = new Map(
     config.backends.map((setting) => [setting.name, [backendKey(config, setting), setting.source.policies]]),
   );

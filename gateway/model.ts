@@ -13,6 +13,7 @@ import type { PolicyContext, PolicyKind, RouteContext } from "../core/policy.ts"
 import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protocol.ts";
 import type { InferRequest } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
+import type { SharedStore } from "../core/store.ts";
 import { type GuardTable, type HeldGuards, openGuards } from "./guards.ts";
 import type { GuardsOf } from "./leaf.ts";
 import { openLeaves } from "./leaves.ts";
@@ -56,6 +57,8 @@ export interface PlaneOptions {
   readonly defaults: ReadonlyMap<string, unknown>;
   readonly readiness: "gateway" | "any" | "all";
   readonly zone?: string;
+  /** What replicas count together. */
+  readonly store?: SharedStore;
   readonly server: ServerMetadata;
   readonly env: Env;
   readonly run: RunSliced;
@@ -186,8 +189,13 @@ function guardsOf(options: PlaneOptions, setting: ModelConfig, backend: (name: s
 }
 
 function contextOf(options: PlaneOptions, setting: ModelConfig): PolicyContext {
-  const { env, zone } = options;
-  return { model: setting.name, env, ...(zone === undefined ? {} : { zone }) };
+  const { env, zone, store } = options;
+  return {
+    model: setting.name,
+    env,
+    ...(zone === undefined ? {} : { zone }),
+    ...(store === undefined ? {} : { store }),
+  };
 }
 
 function layersOf(
