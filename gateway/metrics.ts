@@ -4,7 +4,9 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { Event } from "../core/event.ts";
 import { openAttemptSeries } from "./metrics/attempts.ts";
 import { openCacheSeries } from "./metrics/cache.ts";
+import { openExperimentSeries } from "./metrics/experiments.ts";
 import { openGuardSeries } from "./metrics/guards.ts";
+import { openLimitSeries } from "./metrics/limits.ts";
 
 export interface Metrics {
   /** Never throws. */
@@ -83,23 +85,6 @@ export function openMetrics(gauges: Gauges): Metrics {
     labelNames: ["backend", "endpoint"],
     registers,
   });
-  const exposures = new Counter({
-    name: "sluice_exposures_total",
-    help: "Units seen for the first time in a variant of an experiment.",
-    labelNames: ["experiment", "variant"],
-    registers,
-  });
-  const exposuresDropped = new Counter({
-    name: "sluice_exposures_dropped_total",
-    help: "Records of exposures that could not be written.",
-    registers,
-  });
-  const sampleRatio = new Gauge({
-    name: "sluice_experiment_sample_ratio_p",
-    help: "How likely the split of an experiment's units is by chance; valid however often it is looked at.",
-    labelNames: ["experiment"],
-    registers,
-  });
   const shadows = new Counter({
     name: "sluice_shadow_requests_total",
     help: "Requests that a shadow might have copied, by how the two answers compare or why there are not two.",
@@ -114,7 +99,9 @@ export function openMetrics(gauges: Gauges): Metrics {
   });
   const batches = openBatchSeries(registers);
   const caches = openCacheSeries(registers);
+  const experiments = openExperimentSeries(registers);
   const guards = openGuardSeries(registers);
+  const limits = openLimitSeries(registers);
   const attempts = openAttemptSeries(registers);
   const store = openStoreSeries(registers);
   new Gauge({
@@ -180,22 +167,26 @@ export function openMetrics(gauges: Gauges): Metrics {
       }
       case "endpoint-state": {
         const where = { backend: event.backend, endpoint: event.endpoint };
-        if (event.state === "gone") endpointHealthy.remove(where);
-        else endpointHealthy.set(where, event.state === "healthy" ? 1 : 0);
+        if (event.state === "gone") {
+          endpointHealthy.remove(where);
+          limits.gone(where);
+        } else endpointHealthy.set(where, event.state === "healthy" ? 1 : 0);
         return;
       }
+      case "limit":
+      case "limit-queue":
+      case "shed":
+      case "rate-limited":
+        limits.count(event);
+        return;
       case "breaker-state":
       case "ejection-state":
         guards(event);
         return;
       case "exposure":
-        exposures.inc({ experiment: event.experiment, variant: event.variant });
-        return;
       case "exposures-dropped":
-        exposuresDropped.inc(event.count);
-        return;
       case "sample-ratio":
-        sampleRatio.set({ experiment: event.experiment }, event.p);
+        experiments(event);
         return;
       case "shadow":
         shadows.inc({ model: event.model, shadow: event.shadow, result: event.result });
