@@ -44,7 +44,7 @@ export interface Endpoint {
   /** Runs the model named by the request: its name and version *there*. Fails fast when it cannot take it now. */
   readonly infer: Service;
   readonly slots: Slots;
-  /** Whether the endpoint should be given work now. */
+  /** Whether it is well, so that it may be given work now; whether it has room `slots` say. */
   available(): boolean;
   /** Whether it is known to answer for the model now: cheap, for every request. */
   serves(model: BackendModel): boolean;

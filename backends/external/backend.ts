@@ -10,6 +10,7 @@ import { controlOf } from "./control.ts";
 import { discover, type Place, type Resolver } from "./discovery.ts";
 import { type Clients, openDoor } from "./door.ts";
 import { openEndpoint, type ServerEndpoint } from "./endpoint.ts";
+import { type Epochs, openEpochs } from "./epochs.ts";
 import { type Followed, openFollowed } from "./followed.ts";
 import type { Look } from "./looks.ts";
 import { openPool, type ServerPool } from "./pool.ts";
@@ -43,6 +44,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
   const { name: backend, env } = context;
   const tls = await readTls(words.tls, context.baseDir);
   const followed = openFollowed(Object.keys(words.models));
+  const epochs = openEpochs(crypto.randomUUID());
   const catalog = openCatalog({ backend, env, sources: () => pool.list() });
   const signatures = openSignatures({
     backend,
@@ -60,6 +62,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     followed,
     catalog,
     signatures,
+    epochs,
     looks: () => looksOf(pool.list()),
   };
   const pool = openPool({ backend, env, open: (id, place) => openServer(frame, id, place) });
@@ -81,8 +84,9 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     endpoints: pool,
     signatures: options.signatures ?? false,
     metadata: signatures.get,
+    identity: ({ name }) => epochs.of(name),
     get control() {
-      return controlOf({ backend, catalog, endpoints: pool.list });
+      return controlOf({ backend, catalog, endpoints: pool.list, changing: epochs.end });
     },
     follow: (model) => follow(frame, pool, model),
     async close() {
@@ -102,6 +106,7 @@ interface Frame {
   readonly followed: Followed;
   readonly catalog: LiveCatalog;
   readonly signatures: Signatures;
+  readonly epochs: Epochs;
   looks(): Iterable<Look>;
 }
 
@@ -132,10 +137,14 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
     env: context.env,
     health: words.health,
     maxCalls: words.limits.inFlight,
+    limit: words.limit,
     wanted: followed.names,
     looks: frame.looks,
     changed: catalog.update,
-    renewed: (models) => signatures.renew(models, id),
+    renewed(models) {
+      for (const model of models) frame.epochs.end(model);
+      signatures.renew(models, id);
+    },
   });
 }
 
@@ -144,12 +153,15 @@ function tlsFor(tls: TlsFiles | undefined, { serverName }: Place): TlsFiles | un
   return serverName === undefined ? tls : { serverName, ...tls };
 }
 
-function follow({ followed, signatures }: Frame, pool: ServerPool, model: FollowedModel): () => void {
+function follow({ followed, signatures, epochs }: Frame, pool: ServerPool, model: FollowedModel): () => void {
   const isNew = !followed.names().includes(model.name);
   const stop = followed.add(model);
   // a server that lists all its models has told of it already
   if (isNew) for (const one of pool.list()) if (one.look?.ready.has(model.name) !== true) one.lookNow();
-  if (model.declared !== undefined) signatures.redeclare(model.name);
+  if (model.declared !== undefined) {
+    epochs.end(model.name);
+    signatures.redeclare(model.name);
+  }
   signatures.prepare(model.name);
   return stop;
 }
@@ -186,12 +198,13 @@ function looksOf(endpoints: readonly ServerEndpoint[]): readonly Look[] {
 }
 
 /** Signatures of wanted models are asked for as their versions come, and again when the versions are others. */
-function versionWatch({ catalog, signatures, followed }: Frame): () => void {
+function versionWatch({ catalog, signatures, followed, epochs }: Frame): () => void {
   const known = new Map<string, string>();
   return () => {
     for (const name of followed.names()) {
       const versions = (catalog.ready(name) ?? []).join();
       if (known.get(name) === versions) continue;
+      epochs.end(name);
       if (known.has(name)) signatures.forget(name);
       known.set(name, versions);
       signatures.prepare(name);

@@ -9,6 +9,8 @@ export interface ControlOptions {
   readonly backend: string;
   readonly catalog: Catalog;
   endpoints(): readonly ServerEndpoint[];
+  /** Hears of a model that is about to be another, and again when that is done. */
+  changing(model: string): void;
 }
 
 /**
@@ -23,10 +25,10 @@ export function controlOf(options: ControlOptions): ControlPlane | undefined {
   return {
     list: async () => catalog.list(),
     ...(has("load")
-      ? { load: (model, signal, how) => onAll(options, (control) => control.load?.(model, signal, how)) }
+      ? { load: (model, signal, how) => onAll(options, model, (control) => control.load?.(model, signal, how)) }
       : {}),
     ...(has("unload")
-      ? { unload: (model, signal) => onAll(options, (control) => control.unload?.(model, signal)) }
+      ? { unload: (model, signal) => onAll(options, model, (control) => control.unload?.(model, signal)) }
       : {}),
     ...(has("config") ? { config: (model, signal) => onOne(options, model).config?.(model, signal) } : {}),
     ...(has("statistics") ? { statistics: (model, signal) => onOne(options, model).statistics?.(model, signal) } : {}),
@@ -35,11 +37,14 @@ export function controlOf(options: ControlOptions): ControlPlane | undefined {
 
 /** Does it everywhere; what every server has had its chance at is then looked at, and the first fault thrown. */
 async function onAll(
-  { endpoints }: ControlOptions,
+  { endpoints, changing }: ControlOptions,
+  model: string,
   act: (control: ControlPlane) => Promise<void> | undefined,
 ): Promise<void> {
   const servers = endpoints();
+  changing(model);
   const ends = await Promise.allSettled(servers.map(async ({ connection }) => act(connection.control ?? {})));
+  changing(model);
   for (const server of servers) server.lookNow();
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }

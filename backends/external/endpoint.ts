@@ -11,9 +11,9 @@ import type { Source } from "./catalog.ts";
 import type { Place } from "./discovery.ts";
 import { type Health, openHealth } from "./health.ts";
 import { hasReady, type Look, lookOf } from "./looks.ts";
-import { openSlots } from "./slots.ts";
+import { type CallSlots, openSlots, rowsOf } from "./slots.ts";
 import { whenOver } from "./stream-end.ts";
-import type { HealthWords } from "./words.ts";
+import type { HealthWords, LimitWords } from "./words.ts";
 
 /** An endpoint as its backend knows it. */
 export interface ServerEndpoint extends Endpoint, Source {
@@ -33,6 +33,8 @@ export interface EndpointOptions {
   readonly env: Env;
   readonly health: HealthWords;
   readonly maxCalls: number;
+  /** The limit within those, and its queue. */
+  readonly limit?: LimitWords | undefined;
   /** The models that somebody wants. */
   wanted(): readonly string[];
   /** The looks of the other endpoints. */
@@ -48,7 +50,7 @@ export interface EndpointOptions {
 
 export function openEndpoint(options: EndpointOptions): ServerEndpoint {
   const { backend, id, connection, env } = options;
-  const slots = openSlots(options.maxCalls);
+  const slots = openSlots({ env, backend, endpoint: id, most: options.maxCalls, limit: options.limit });
   let place = options.place;
   let look: Look | undefined;
   let server: string | undefined;
@@ -120,7 +122,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       if (closing !== undefined) throw new InferError("unavailable", "the endpoint is no longer in use");
       return infer(runs, request, call);
     },
-    available: () => closing === undefined && health.healthy && slots.free > 0,
+    available: () => closing === undefined && health.healthy,
     serves: (model) => look !== undefined && hasReady(look, model),
     async ready(model, signal) {
       return hasReady(lookOf(await connection.models([model.name], signal), []), model);
@@ -157,18 +159,23 @@ interface Runs {
   readonly id: string;
   readonly connection: Connection;
   readonly env: Env;
-  enter(): () => void;
+  readonly enter: CallSlots["enter"];
   suspect(): void;
 }
 
 async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Reply> {
   const { backend, id, connection, env } = runs;
-  const leave = runs.enter();
+  const asked = runs.enter(rowsOf(request), call);
+  const permit = asked instanceof Promise ? await asked : asked;
+  if (permit.waitedMs > 0) {
+    call.trace.learn({ queuedMs: permit.waitedMs });
+    call.trace.decide("limit", `waited ${Math.round(permit.waitedMs)} ms for a turn at ${id}`);
+  }
   const startedAt = env.clock.now();
   const { select } = request.model;
   call.trace.learn({ backend, endpoint: id, ...(select.by === "version" ? { version: select.version } : {}) });
   const over = (error: unknown, version: string | undefined) => {
-    leave();
+    permit.leave(outcomeOf(error));
     const ranMs = env.clock.now() - startedAt;
     call.trace.learn({ ranMs });
     if (error !== undefined) {
@@ -176,7 +183,7 @@ async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Rep
       return;
     }
     const model = request.model.name;
-    env.emit({ type: "run-done", backend, model, version: version ?? "", queuedMs: 0, ranMs });
+    env.emit({ type: "run-done", backend, model, version: version ?? "", queuedMs: permit.waitedMs, ranMs });
   };
   let reply: Reply;
   try {

@@ -130,10 +130,30 @@ const limits = z
       .min(1)
       .max(65_536)
       .default(256)
-      .describe("Calls at once to one endpoint; more are refused at once."),
+      .describe(
+        "Calls at once to one endpoint, whatever its limit; more are refused at once, or wait where limit has a queue.",
+      ),
   })
   .prefault({})
   .describe("What one endpoint may be asked for.");
+
+const LIMIT_EXPECTED = "a number of calls, or adaptive";
+
+const limit = z
+  .strictObject({
+    concurrency: z
+      .union([z.int().min(1).max(65_536), z.literal("adaptive")], {
+        error: ({ input }) => `expected ${LIMIT_EXPECTED}, got ${show(input)}`,
+      })
+      .describe("Calls at once to one endpoint; adaptive finds out what it can take from how its latency moves."),
+    queue: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(256)
+      .describe("Calls that wait for their turn at one endpoint; beyond it they are refused."),
+  })
+  .describe("A limit of the calls that one endpoint has at once, with a queue before it.");
 
 /** Headers that belong to one connection or to one body: they are never passed on. Source: RFC 9110, 7.6.1 and 8. */
 const OWN_HEADERS = [
@@ -199,7 +219,15 @@ export const sharedModelWords = {
 } as const;
 
 /** What every kind's options hold beside its own words and `models`. */
-export const sharedWords = { endpoints, health, tls: tls.optional(), timeouts, limits, headers } as const;
+export const sharedWords = {
+  endpoints,
+  health,
+  tls: tls.optional(),
+  timeouts,
+  limits,
+  limit: limit.optional(),
+  headers,
+} as const;
 
 const shared = z.strictObject({
   ...sharedWords,
@@ -212,6 +240,7 @@ export type SharedWords = z.output<typeof shared>;
 /** What the config says of one model in the words that every kind has. */
 export type SharedModelWords = SharedWords["models"][string];
 export type EndpointsWord = z.output<typeof endpoints>;
+export type LimitWords = NonNullable<SharedWords["limit"]>;
 export type HealthWords = SharedWords["health"];
 export type HeaderWords = SharedWords["headers"];
 export type TlsWords = NonNullable<SharedWords["tls"]>;

@@ -18,8 +18,8 @@ export interface Eligible {
 
 /**
  * The seats to choose among. Lower tiers come first, and within a tier the gateway's own zone; a level that is healthy by
- * less than `spillBelow` leaves a share of its work to the next one, as much as it falls short by. Endpoints in `avoid`
- * are left out as long as any other is there.
+ * less than `spillBelow` leaves a share of its work to the next one, as much as it falls short by. Endpoints in `avoid`,
+ * and those that have as many calls as they may, are left out as long as any other is there.
  */
 export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], view: View): Eligible {
   const [only] = all;
@@ -29,8 +29,16 @@ export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], vi
   const panic = healthy.length < view.panicBelow * serving.length;
   const usable = panic ? serving : healthy;
   const kept = avoid.length === 0 ? usable : usable.filter(({ candidate }) => !avoid.includes(candidate.endpoint.id));
-  const seats = kept.length === 0 ? usable : kept;
+  const asked = kept.length === 0 ? usable : kept;
+  const open = asked.filter(hasRoom);
+  const seats = open.length === 0 ? asked : open;
   return { seats: panic ? seats : nearest(seats, serving, view), panic };
+}
+
+/** Workers queue what they cannot run at once, and that is counted in their time; a server's limit keeps it from all more. */
+function hasRoom({ candidate }: Seat): boolean {
+  const { slots } = candidate.endpoint;
+  return slots.exact === true || slots.free > 0;
 }
 
 function nearest(usable: readonly Seat[], serving: readonly Seat[], view: View): readonly Seat[] {
