@@ -15,6 +15,8 @@ export interface AskedHttp {
   readonly body: Buffer;
   /** 1 for the first question on its connection. */
   readonly nth: number;
+  /** Whether the client has left. */
+  readonly cancelled: boolean;
 }
 
 /** How an answer goes wrong. */
@@ -78,7 +80,7 @@ export async function startRecorded(kind: string, options: RecordedOptions = {})
     socket.on("data", (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       for (;;) {
-        const question = questionOf(received, nth + 1);
+        const question = questionOf(received, nth + 1, socket);
         if (question === undefined) return;
         received = received.subarray(question.length);
         nth += 1;
@@ -106,14 +108,24 @@ export async function startRecorded(kind: string, options: RecordedOptions = {})
   };
 }
 
-function questionOf(bytes: Buffer, nth: number): { readonly asked: AskedHttp; readonly length: number } | undefined {
+interface Question {
+  readonly asked: AskedHttp;
+  readonly length: number;
+}
+
+function questionOf(bytes: Buffer, nth: number, socket: Socket): Question | undefined {
   const head = headOf(bytes);
   if (head === undefined) return undefined;
   const found = bodyOf(bytes.subarray(head.length), head);
   if (found === undefined) return undefined;
   const body = found === "untilClose" ? { body: Buffer.alloc(0), length: 0 } : found;
   const [method = "", path = ""] = head.first.split(" ");
-  const asked = { method, path, headers: head.headers, body: Buffer.from(body.body), nth };
+  const asked: AskedHttp = {
+    ...{ method, path, headers: head.headers, body: Buffer.from(body.body), nth },
+    get cancelled() {
+      return socket.destroyed;
+    },
+  };
   return { asked, length: head.length + body.length };
 }
 
