@@ -106,7 +106,7 @@ function checkModels(models: Document["models"], known: readonly string[]): read
 type ModelWords = NonNullable<Document["models"]>[string];
 
 // The words of a single target, which mean nothing beside `versions`.
-const OF_A_TARGET = ["backend", "model", "version", "label", "inputs", "outputs", "fixed"] as const;
+const OF_A_TARGET = ["backend", "model", "version", "label", "inputs", "outputs", "artifact", "fixed"] as const;
 
 function checkRuns(at: Path, words: ModelWords, known: readonly string[]): readonly Fault[] {
   const { versions, backend } = words;

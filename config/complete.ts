@@ -44,6 +44,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
     exposures: exposures === undefined ? undefined : completeExposures(exposures),
     admin: document.admin,
     store: store === undefined ? undefined : completeStore(store),
+    cache: document.cache,
     timeoutMs: document.timeout,
     limits: {
       bodyBytes: limits.body,

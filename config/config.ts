@@ -133,6 +133,8 @@ export interface Config {
   readonly admin: AdminConfig | undefined;
   /** Memory of the replica's own where undefined. */
   readonly store: StoreConfig | undefined;
+  /** What the kept answers of all models take together at most. */
+  readonly cache: { readonly maxBytes: number };
   /** The deadline of a request where neither the client nor the model says one. */
   readonly timeoutMs: number;
   readonly limits: Limits;

@@ -13,6 +13,7 @@ import {
 } from "yaml";
 import type { Override } from "../core/change.ts";
 import { checkNames, checkSense, warningsOf } from "./check.ts";
+import { checkCaches } from "./check-cache.ts";
 import { completeConfig } from "./complete.ts";
 import type { Config, Kinds } from "./config.ts";
 import { type Fault, formatPath, type Mistake, type Path } from "./mistakes.ts";
@@ -55,7 +56,11 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   const value = applyOverrides(written.config, source.overrides ?? []);
   const shaped = shape(value.config, kinds);
   const earlier = [...inText, ...shaped.faults, ...checkNames(value.config)];
-  const sense = shaped.document === undefined ? [] : checkSense(shaped.document, value.config, kinds.policies);
+  const { document } = shaped;
+  const sense =
+    document === undefined
+      ? []
+      : [...checkSense(document, value.config, kinds.policies), ...checkCaches(document, value.config, kinds.backends)];
   const faults = [
     ...echoless(earlier, inText),
     ...sense.filter(({ path }) => !earlier.some((fault) => within(fault, path))),

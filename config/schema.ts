@@ -5,6 +5,7 @@ import { type PolicyKind, wordKinds } from "../core/policy.ts";
 import type { Branch } from "../core/route.ts";
 import { signatureWord } from "../core/signature.ts";
 import { bytes, duration, show } from "../core/words.ts";
+import { cacheWord } from "./cache.ts";
 import { passthroughWord } from "./passthrough.ts";
 import { routeWord } from "./route.ts";
 import { endpointWord, sagemakerWord } from "./sagemaker.ts";
@@ -129,6 +130,7 @@ const document = z.strictObject({
   exposures: exposuresWord.optional(),
   admin: adminWord.optional(),
   store: storeWord.optional(),
+  cache: cacheWord,
   limits,
   log,
   triton,

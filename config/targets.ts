@@ -53,6 +53,11 @@ export const targetWords = {
     .record(z.string(), bridgedOutput)
     .optional()
     .describe("The outputs, by the names that clients see; those not listed here are left out."),
+  artifact: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("What the model there is, such as a hash: kept answers belong to it; say another when it is replaced."),
   fixed: z.record(z.string(), fixed).optional().describe("Inputs that it wants and clients never send."),
 } as const;
 
@@ -86,7 +91,7 @@ function versionExpected(input: unknown): string {
     return `expected a target such as {backend: local}, got ${show(input)}`;
   return "targets" in input
     ? "expected {targets: [...]} with nothing beside it, and in it targets such as {backend: local, model: m}"
-    : "expected a target: backend, and perhaps model, version, label, tags, inputs, outputs, fixed";
+    : "expected a target: backend, and perhaps model, version, label, tags, inputs, outputs, artifact, fixed";
 }
 
 /** The targets of one version. */
@@ -103,6 +108,7 @@ export function completeTarget(words: TargetWords, name: string): TargetRef {
     tags: words.tags,
     ...(words.version === undefined ? {} : { version: words.version }),
     ...(words.label === undefined ? {} : { label: words.label }),
+    ...(words.artifact === undefined ? {} : { artifact: words.artifact }),
     ...(bridge === undefined ? {} : { bridge }),
   };
 }

@@ -38,4 +38,6 @@ export interface TargetRef {
   /** Only endpoints that have all of these tags. */
   readonly tags: readonly string[];
   readonly bridge?: Bridge;
+  /** What the model there is made of, as the config says it. */
+  readonly artifact?: string;
 }

@@ -5,10 +5,12 @@ import type { Candidates, LeafContext, LeafKind, PolicyContext, PolicyKind } fro
 import type { RunSliced } from "../core/run.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { type GuardsOf, openLeaf } from "./leaf.ts";
+import { openIdentity } from "./made-of.ts";
 import { besideLayers } from "./sequences.ts";
 import { AT_LEAF } from "./stack.ts";
 import type { Statistics } from "./statistics.ts";
 import type { Versions } from "./versions.ts";
+import { wishedLayer, wishOf } from "./wished.ts";
 
 export interface Leaves {
   /** @param version one that the model has */
@@ -37,11 +39,13 @@ export function openLeaves(options: LeavesOptions): Leaves {
       if (known !== undefined) return known;
       // versions of a repository come and go: what is not there any longer is not kept
       for (const old of leaves.keys()) if (!versions.knows(old)) leaves.delete(old);
+      const identity = openIdentity(versions.targets(version));
       const ofLeaf = (candidates: Candidates): LeafContext => ({
         ...context,
         version,
         candidates,
         signature: (signal) => signature(version, signal),
+        identity,
         run,
       });
       const model = { name: context.model, version };
@@ -71,9 +75,11 @@ export function openLeaves(options: LeavesOptions): Leaves {
 }
 
 /** The version's own layers, in the order of `gateway/stack.ts`. */
-function layersOf({ kinds, words }: LeavesOptions, context: LeafContext): readonly Layer[] {
+function layersOf({ kinds, words, versions }: LeavesOptions, context: LeafContext): readonly Layer[] {
   return AT_LEAF.flatMap((word) => {
     const kind = kinds.find((one): one is LeafKind => one.place === "leaf" && one.word === word);
+    const wish = words.has(word) ? undefined : wishOf(word, versions.targets(context.version));
+    if (kind !== undefined && wish !== undefined) return [wishedLayer(kind, wish, context)];
     const value = words.get(word) ?? kind?.fallback;
     return kind === undefined || value === undefined ? [] : [kind.build(value, context)];
   });

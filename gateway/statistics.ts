@@ -109,7 +109,8 @@ function countRequests(counts: Counts, clock: Clock, rowsOf: Rows): Layer {
       add(error === undefined ? counts.success : counts.fail, tookMs);
       if (error !== undefined) return;
       const fromCache = call.trace.decisions.findLast(({ policy }) => policy === "cache")?.said;
-      if (fromCache?.startsWith("hit") === true) {
+      // not run for this one; each of these is the first word of what the cache said
+      if (fromCache !== undefined && /^(hit|stale|coalesced)/.test(fromCache)) {
         add(counts.cacheHit, tookMs);
         return;
       }

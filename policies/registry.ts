@@ -7,6 +7,7 @@ import { answer } from "./answer.ts";
 import { balance } from "./balance.ts";
 import { batch } from "./batch.ts";
 import { breaker } from "./breaker.ts";
+import { cache } from "./cache.ts";
 import { canary } from "./canary.ts";
 import { deadline } from "./deadline.ts";
 import { ejection } from "./ejection.ts";
@@ -23,6 +24,7 @@ export const policyKinds: readonly PolicyKind[] = [
   balance as PolicyKind,
   batch as PolicyKind,
   breaker as PolicyKind,
+  cache as PolicyKind,
   ejection as PolicyKind,
   deadline as PolicyKind,
   hedge as PolicyKind,

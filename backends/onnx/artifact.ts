@@ -1,5 +1,6 @@
 // One loaded state of a version's files: in use by runs, and let go when the last of them has ended.
 
+import type { Identity } from "../../core/model.ts";
 import type { DeclaredSignature } from "./declared.ts";
 
 export interface Artifact {
@@ -7,6 +8,8 @@ export interface Artifact {
   readonly signature: DeclaredSignature;
   /** sha256 of the files. */
   readonly hash: string;
+  /** The files and how they are read; another object for each load. */
+  readonly identity: Identity;
   /** Counts a run in; the answer counts it out. */
   use(): () => void;
   /** Resolves when no run uses it. Nobody may begin to use it after this is asked. */
@@ -21,6 +24,7 @@ export function openArtifact(init: Pick<Artifact, "session" | "signature" | "has
   let asked = false;
   return {
     ...init,
+    identity: { id: `${init.hash} ${JSON.stringify(init.signature, plain)}`, portable: true },
     use() {
       uses += 1;
       return () => {
@@ -34,4 +38,9 @@ export function openArtifact(init: Pick<Artifact, "session" | "signature" | "has
       return idle.promise;
     },
   };
+}
+
+// maps and sets are nothing to JSON
+function plain(_key: string, value: unknown): unknown {
+  return value instanceof Map || value instanceof Set ? [...value] : value;
 }

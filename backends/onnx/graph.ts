@@ -31,7 +31,20 @@ export interface GraphFacts {
   /** Inputs that have a default. Before IR version 4 every initialiser had to be listed as an input, and was a constant. */
   readonly defaults: ReadonlySet<string>;
   readonly external: readonly ExternalPart[];
+  /** An operator in it draws numbers: equal inputs may have different outputs. */
+  readonly random?: true;
 }
+
+/** Source: onnx/docs/Operators.md; Sampling is one of ONNX Runtime's own. */
+const RANDOM: ReadonlySet<string> = new Set([
+  "Bernoulli",
+  "Multinomial",
+  "RandomNormal",
+  "RandomNormalLike",
+  "RandomUniform",
+  "RandomUniformLike",
+  "Sampling",
+]);
 
 /** Graphs inside nodes (If, Loop, Scan) inside graphs. */
 const MAX_DEPTH = 16;
@@ -58,7 +71,8 @@ export async function readGraph(path: string): Promise<GraphFacts> {
       else if (field.number === 7 && field.wire === 2) {
         await readGraphProto(proto, { end: field.end, depth: 0 }, graph);
         seen = true;
-      } else await proto.skip(field);
+      } else if (field.number === 25 && field.wire === 2) await readFunction(proto, field.end, graph);
+      else await proto.skip(field);
     }
     if (!seen) throw new Error("the file holds no graph");
     // it comes last, and a copy that was cut between two fields lacks it
@@ -74,6 +88,7 @@ interface Collected {
   readonly outputs: GraphValue[];
   readonly initializers: Set<string>;
   readonly external: ExternalPart[];
+  random?: true;
 }
 
 async function readOpset(proto: Protobuf, end: number): Promise<number> {
@@ -107,13 +122,17 @@ async function readGraphProto(
   }
 }
 
-// only for what its attributes hold: tensors with bytes in other files, and graphs
+// for its operator's name and what its attributes hold: tensors with bytes in other files, and graphs
 async function readNode(
   proto: Protobuf,
   { end, depth }: { readonly end: number; readonly depth: number },
   into: Collected,
 ): Promise<void> {
   for await (const field of proto.fields(end)) {
+    if (field.number === 4 && field.wire === 2) {
+      if (RANDOM.has(await proto.text(field))) into.random = true;
+      continue;
+    }
     if (field.number !== 5 || field.wire !== 2) {
       await proto.skip(field);
       continue;
@@ -126,6 +145,14 @@ async function readNode(
         await readGraphProto(proto, { end: part.end, depth: depth + 1 }, into);
       } else await proto.skip(part);
     }
+  }
+}
+
+// a function of the model's own is made of operators as well
+async function readFunction(proto: Protobuf, end: number, into: Collected): Promise<void> {
+  for await (const field of proto.fields(end)) {
+    if (field.number === 7 && field.wire === 2) await readNode(proto, { end: field.end, depth: 0 }, into);
+    else await proto.skip(field);
   }
 }
 

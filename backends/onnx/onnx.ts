@@ -12,7 +12,7 @@ import { openOnnxControl } from "./control.ts";
 import { checkRows, reshape } from "./declared.ts";
 import { openLibrary } from "./library.ts";
 import { memoryLimit, openMemory } from "./memory.ts";
-import { metadataOf } from "./metadata.ts";
+import { batchWishOf, identityOf, metadataOf } from "./metadata.ts";
 import { type OnnxOptions, onnxOptions, workerCount } from "./options.ts";
 import { openPool, type Pool } from "./pool.ts";
 import { type SpawnWorker, spawnProcess, spawnThread } from "./port.ts";
@@ -29,6 +29,7 @@ export interface OnnxSeams {
 export const onnx: BackendKind<OnnxOptions> = {
   kind: "onnx",
   options: onnxOptions,
+  seesFiles: true,
   open: (options, context) => openOnnx(options, context),
 };
 
@@ -68,6 +69,8 @@ export async function openOnnx(options: OnnxOptions, context: BackendContext, se
     catalog: shelf.catalog,
     endpoints: fixedPool([endpoint]),
     metadata: async (model) => metadataOf(shelf, refOf(model)),
+    identity: (model) => identityOf(shelf, refOf(model)),
+    wishes: new Map([["batch", (model) => batchWishOf(shelf, refOf(model))]]),
     control: openOnnxControl(library, shelf),
     async close() {
       // first of all, since it refuses new calls at once

@@ -15,6 +15,8 @@ export interface Signature {
   /** Names whose graph says no rank: they take any shape, though metadata has to say one. */
   readonly anyRank: ReadonlySet<string>;
   readonly batchDim: 0 | undefined;
+  /** See `GraphFacts.random`. */
+  readonly random?: true;
 }
 
 /**
@@ -34,6 +36,7 @@ export function signatureOf(facts: SessionFacts, graph: GraphFacts): Signature {
     defaults: new Set(defaults),
     anyRank,
     batchDim: rows && facts.inputs.length > 0 ? 0 : undefined,
+    ...(graph.random === undefined ? {} : { random: graph.random }),
   };
 }
 

@@ -15,7 +15,6 @@ describe("the whole example of the language", () => {
       'backends.tf.kind: not yet: the backend kind "tf-serving"',
       'backends.torch.kind: not yet: the backend kind "torchserve"',
       'backends.kserve.kind: not yet: the backend kind "oip"',
-      "models.fraud.cache: not yet: caching",
       "models.fraud.limit: not yet: rate and concurrency limits",
     ]);
   });

@@ -12,6 +12,7 @@ describe("a config that is right", () => {
     expect(config).toEqual({
       listen: { http: { host: "127.0.0.1", port: 8000 }, admin: { host: "127.0.0.1", port: 8002 } },
       readiness: "gateway",
+      cache: { maxBytes: 256 * 1024 * 1024 },
       drainDelayMs: undefined,
       drainLimitMs: 30_000,
       tenant: undefined,
@@ -199,7 +200,7 @@ describe("a mistake", () => {
     ["Readiness: any", 'Readiness: unknown key, did you mean "readiness"? (f.yaml:2)'],
     [
       "zzz: 1",
-      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, testers, exposures, admin, limits, log, triton, sagemaker, passthrough, zone, backends, models (f.yaml:2)",
+      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, testers, exposures, admin, store, cache, limits, log, triton, sagemaker, passthrough, zone, backends, models (f.yaml:2)",
     ],
     ["limits: {bodyy: 1MiB}", 'limits.bodyy: unknown key, did you mean "body"? (f.yaml:2)'],
     ["models: {m: {backend: local, rout: 1}}", 'models.m.rout: unknown key, did you mean "route"? (f.yaml:2)'],
