@@ -205,6 +205,9 @@ const headers = z
       .default([])
       .describe("Headers of the caller that the servers get too; none by default."),
     back: z.array(headerName()).default([]).describe("Headers of the servers' answers that the caller gets too."),
+    deadline: headerName()
+      .optional()
+      .describe("The header that tells the servers how many milliseconds are left, such as x-request-timeout-ms."),
   })
   .prefault({})
   .describe("Which headers go to the servers and come back.");

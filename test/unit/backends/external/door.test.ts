@@ -8,7 +8,7 @@ import type { GrpcClientOptions } from "../../../../backends/grpc-client.ts";
 import type { HttpClientOptions } from "../../../../backends/http-client.ts";
 import { openCall } from "../../../../core/call.ts";
 import { runNow } from "../../../../wire/sliced.ts";
-import { fakeEnv } from "../../../support/fake-env.ts";
+import { fakeClock, fakeEnv } from "../../../support/fake-env.ts";
 
 function setUp(words: Readonly<Record<string, unknown>> = {}, answer: ReadonlyMap<string, string> = new Map()) {
   const env = { ...fakeEnv(), variables: { http_proxy: "http://proxy:3128" } };
@@ -103,6 +103,20 @@ test("of the caller's headers only those that the config names go along, and the
 
 test("without a word about headers nothing of the caller goes along but the trace", () => {
   expect(setUp().door.headers(callWith({ cookie: "secret" }))).toEqual({ traceparent: "00-trace-01" });
+});
+
+test("the header that the config names for it tells how many milliseconds are left", () => {
+  const { door } = setUp({ headers: { deadline: "X-Request-Timeout-Ms" } });
+  const clock = fakeClock();
+  const call = openCall({ id: "c", traceparent: "t", clock, protocol: "test", timeoutMs: 500 });
+  const left = () => door.headers(call)["x-request-timeout-ms"];
+  expect(left()).toBe("500");
+  clock.advance(120.5);
+  expect(left()).toBe("380");
+  clock.advance(400);
+  // never less than one: nobody waits any longer by then
+  expect(left()).toBe("1");
+  expect(door.headers(callWith({}))).toEqual({ traceparent: "00-trace-01" });
 });
 
 test("of an answer's headers only those that the config names reach the caller", async () => {
