@@ -157,6 +157,8 @@ export interface Planes {
   readonly operator: OperatorPlane;
   /** What keeps endpoints from work; nothing when absent. */
   readonly guards?: Guards;
+  /** The answers that are kept; none when absent. */
+  readonly answers?: KeptAnswers;
   readonly env: Env;
   readonly run: RunSliced;
   readonly limits: DecodeLimits;
@@ -166,6 +168,24 @@ export interface Planes {
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
   /** Whether the config lets this caller force a variant and see the way of its requests. */
   tester(caller: Caller): boolean;
+}
+
+/** What an operator may do with the answers that are kept. */
+export interface KeptAnswers {
+  /**
+   * No answer that was kept or begun before is given again: those of a model, of a tenant there, or of all models.
+   *
+   * @throws InferError not-found for a model without a cache
+   */
+  purge(of: { readonly model?: string; readonly tenant?: string }): Promise<Purged>;
+}
+
+/** What a purge did. */
+export interface Purged {
+  /** Answers that were in this process's memory. */
+  readonly answers: number;
+  /** Whether the replicas' store has taken it; undefined without one. */
+  readonly shared: boolean | undefined;
 }
 
 /** What tells testers from other callers. */

@@ -8,6 +8,7 @@ import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
+import { cachedModels, useAnswers, withRoom } from "./answers.ts";
 import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
 import { openGuards } from "./guards.ts";
@@ -79,6 +80,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       shared === undefined
         ? undefined
         : await parts.use(canonical(["store", shared]), async () => openStore(shared, env));
+    const answers = await useAnswers(parts, { config, env }, store);
     const recent = await parts.use("recent", async () => openRecent(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const { triton, limits } = config;
@@ -91,7 +93,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       kept: { parts: models, keyOf: openModelKeys(config) },
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
-      policyKinds,
+      policyKinds: withRoom(policyKinds, answers),
       defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,
       ...(config.zone === undefined ? {} : { zone: config.zone }),
@@ -107,8 +109,10 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       note: recent.note,
     });
     const warnings = await checked(plane, env);
+    answers.retain(cachedModels(config));
     const planes: Planes = {
       data: plane,
+      answers,
       control: openControl({
         plane,
         backends,
@@ -151,8 +155,8 @@ function backendKey({ baseDir }: Config, { name, kind, source }: BackendConfig):
 
 /** All that a model depends on: its words, its backends and theirs, and what holds for all models. */
 function openModelKeys(config: Config): (setting: ModelConfig) => string {
-  const { baseDir, timeoutMs, zone, testers, exposures, store } = config;
-  const common = canonical([baseDir, timeoutMs, zone, testers, exposures, store]);
+  const { baseDir, timeoutMs, zone, testers, exposures, store, cache } = config;
+  const common = canonical([baseDir, timeoutMs, zone, testers, exposures, store, cache]);
   const ofBackend = new Map(
     config.backends.map((setting) => [setting.name, [backendKey(config, setting), setting.source.policies]]),
   );

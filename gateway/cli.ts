@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { InferError } from "../core/error.ts";
+import { runPurge } from "./cli/cache.ts";
 import { runCheck } from "./cli/check.ts";
 import { DEFAULT_ADMIN_URL, DEFAULT_URL } from "./cli/client.ts";
 import { runDemo } from "./cli/demo.ts";
@@ -176,6 +177,17 @@ function addExplaining(program: Command, io: Io, done: (code: number) => void): 
     .option("--json", "print the gateway's answer as it came")
     .addHelpText("after", examples("sluice rollback", "sluice rollback --to 3 --why 'too many errors'"))
     .action(async (options) => done(await runRollback(io, options)));
+  program
+    .command("cache")
+    .description("what a running gateway has kept of its answers")
+    .command("purge")
+    .description("forget the answers of a model, or of all, also on the replicas that share a store")
+    .argument("[model]", "a model with a cache; all of them without it")
+    .option("--tenant <name>", "only that tenant's, where tenants have answers of their own")
+    .option("-u, --url <url>", ADMIN_URL_SAYS, DEFAULT_ADMIN_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", examples("sluice cache purge", "sluice cache purge fraud --tenant acme"))
+    .action(async (model, options) => done(await runPurge(io, model, options)));
 }
 
 const INFER_EXAMPLES = examples(

@@ -2,7 +2,9 @@
 
 import type { Clock } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
+
 import type { Event } from "../../core/event.ts";
+import type { KeptAnswers } from "../../core/protocol.ts";
 import { type Digests, openDigests } from "./key.ts";
 import type { Scope, SecondLevel, StoredAnswer } from "./second-level.ts";
 import { openStore, type Shelf } from "./store.ts";
@@ -30,30 +32,16 @@ export interface RoomOptions {
   readonly first?: (message: Uint8Array) => string;
 }
 
-export interface Room {
+export interface Room extends KeptAnswers {
   readonly digests: Digests;
   readonly second: SecondLevel | undefined;
   /** The model's answers, those of all its versions. */
   shelf(model: string, maxBytes: number): Shelf<Kept>;
   /** Counts the purges of the model and of the tenant there: an answer of another generation is none. */
   generation(model: string, tenant: string | undefined): number;
-  /**
-   * No answer that was kept or begun before is given again: those of a model, of a tenant there, or of all models.
-   *
-   * @throws InferError not-found for a model without a cache
-   */
-  purge(scope: Partial<Scope>): Promise<Purged>;
   /** Only these models have a cache. */
   retain(models: ReadonlySet<string>): void;
   close(): Promise<void>;
-}
-
-/** What a purge did. */
-export interface Purged {
-  /** Answers that were in this process's memory. */
-  readonly answers: number;
-  /** Whether the shared store knows; undefined without one. */
-  readonly shared: boolean | undefined;
 }
 
 /** Tenants of a model that were purged on their own; beyond it the whole model is. */
