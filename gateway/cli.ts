@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { InferError } from "../core/error.ts";
 import { runPurge } from "./cli/cache.ts";
+import { runBreaker } from "./cli/breaker.ts";
 import { runCheck } from "./cli/check.ts";
 import { DEFAULT_ADMIN_URL, DEFAULT_URL } from "./cli/client.ts";
 import { runDemo } from "./cli/demo.ts";
@@ -168,6 +169,14 @@ function addExplaining(program: Command, io: Io, done: (code: number) => void): 
     .option("--json", "print the gateway's answer as it came")
     .addHelpText("after", examples("sluice plan new.yaml"))
     .action(async (file, options) => done(await runPlan(io, file, options)));
+  program
+    .command("breaker")
+    .description("list the breakers and ejections of a running gateway, or set the breaker of an endpoint by hand")
+    .argument("[what...]", "open, close or reset, and the endpoint as backend/address; a reset takes the others back")
+    .option("-u, --url <url>", ADMIN_URL_SAYS, DEFAULT_ADMIN_URL)
+    .option("--json", "print the gateway's answer as it came")
+    .addHelpText("after", examples("sluice breaker", "sluice breaker open gpu/triton-0:8001"))
+    .action(async (what, options) => done(await runBreaker(io, what, options)));
   program
     .command("rollback")
     .description("go back to the config before this one, or to an earlier one, while the gateway runs")

@@ -20,6 +20,7 @@ import { passthroughsOf } from "./passthrough/targets.ts";
 import { replay } from "./plan.ts";
 import { adminProtocol } from "./protocols/admin.ts";
 import { cacheProtocol } from "./protocols/cache.ts";
+import { breakersProtocol } from "./protocols/breakers.ts";
 import { changesProtocol } from "./protocols/changes.ts";
 import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
@@ -111,7 +112,12 @@ export async function serve(options: ServeOptions): Promise<Running> {
     };
     const { http, grpc, admin } = config.listen;
     if (admin !== undefined) {
-      const operators = [explainProtocol, cacheProtocol, ...(changes === undefined ? [] : [changesProtocol(changes)])];
+      const operators = [
+        explainProtocol,
+        breakersProtocol,
+        cacheProtocol,
+        ...(changes === undefined ? [] : [changesProtocol(changes)]),
+      ];
       const table = [
         adminProtocol({ expose: metrics.expose, readiness: () => readiness(state) }),
         ...operators.map((one) => behindToken(one, config.admin?.token)),

@@ -68,8 +68,12 @@ function changing(change: (wire: WireRequest, note: Note) => Promise<Change>): P
   };
 }
 
-/** A page that somebody reads on this machine could else send a change to its loopback address. */
-function refuseBrowsers({ headers }: WireRequest): void {
+/**
+ * A page that somebody reads on this machine could else send a change to its loopback address.
+ *
+ * @throws InferError permission-denied
+ */
+export function refuseBrowsers({ headers }: Pick<WireRequest, "headers">): void {
   if (!headers.has("origin")) return;
   throw new InferError("permission-denied", "changes are not taken from pages in a browser (header origin)");
 }
