@@ -55,6 +55,7 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
         // it says nothing new of the endpoint: whoever counts faults has counted those that opened it
         origin: "gateway",
         retryable: "elsewhere",
+        unsent: true,
         ...(status.forMs === undefined ? {} : { retryAfterMs: status.forMs }),
       });
     },
