@@ -36,6 +36,8 @@ export interface Assembly {
   readonly warnings: readonly string[];
   /** What the last requests were, also before the last change. */
   readonly recent: Recent;
+  /** Makes what is new in it ready for the first request; takes 2 seconds at most. */
+  prepare(): Promise<void>;
   /** Lets go of all that no newer assembly uses. */
   close(): Promise<void>;
 }
@@ -134,6 +136,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       backends,
       warnings,
       recent,
+      prepare: () => limited(env, plane.prepare),
       async close() {
         plane.close();
         await parts.close();
@@ -170,14 +173,20 @@ function openModelKeys(config: Config): (setting: ModelConfig) => string {
 const SIGNATURES_MS = 2_000;
 
 async function checked(plane: Plane, env: Env): Promise<readonly string[]> {
+  try {
+    return await limited(env, plane.check);
+  } catch (error) {
+    plane.close();
+    throw error;
+  }
+}
+
+async function limited<T>(env: Env, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const limit = new AbortController();
   const late = new InferError("deadline-exceeded", "the server has not told its signature yet");
   const stopTimer = env.clock.after(SIGNATURES_MS, () => limit.abort(late));
   try {
-    return await plane.check(limit.signal);
-  } catch (error) {
-    plane.close();
-    throw error;
+    return await work(limit.signal);
   } finally {
     stopTimer();
   }

@@ -4,7 +4,7 @@ import { signatureThere } from "../backends/bridge.ts";
 import { targetsOfModel } from "../config/complete.ts";
 import type { ModelConfig } from "../config/config.ts";
 import type { Backend, Endpoint } from "../core/backend.ts";
-import type { Call } from "../core/call.ts";
+import { type Call, unlessAborted } from "../core/call.ts";
 import type { Env } from "../core/env.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { NamedGuard } from "../core/guard.ts";
@@ -14,6 +14,7 @@ import type { Caller, Dialect, RunSliced, ServerMetadata } from "../core/protoco
 import type { InferRequest } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import type { SharedStore } from "../core/store.ts";
+import { firstLook } from "./first-look.ts";
 import { type GuardTable, type HeldGuards, openGuards } from "./guards.ts";
 import type { GuardsOf } from "./leaf.ts";
 import { openLeaves } from "./leaves.ts";
@@ -44,6 +45,11 @@ export interface LogicalModel {
   check(signal: AbortSignal): Promise<void>;
   /** What such a comparison would find now, each misfit in a line; the model goes on as it is. */
   compare(signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Waits until its backends have looked at their servers, and opens what its first request will need; not longer than the
+   * signal allows. Never throws.
+   */
+  prepare(signal: AbortSignal): Promise<void>;
   /** Lets go of what it follows. */
   close(): void;
 }
@@ -146,6 +152,13 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     dialect: setting.dialect,
     check: guard.check,
     compare: guard.compare,
+    async prepare(signal) {
+      const known = setting.runs.by === "versions" ? [...setting.runs.versions.keys()] : [""];
+      await firstLook(known.flatMap(versions.targets), signal);
+      const ready = versions.ready() ?? [];
+      for (const version of ready) leaves.of(version);
+      await Promise.allSettled(ready.map((version) => unlessAborted(signature(version, signal), signal)));
+    },
     close() {
       guard.close();
       guards.release();

@@ -26,6 +26,11 @@ export interface Plane extends DataPlane {
    * @throws InferError invalid-argument naming all that do not fit in the models that are new
    */
   check(signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Makes the models of the config that are new ready for their first request, as far as their servers let it before the
+   * signal is aborted. Never throws.
+   */
+  prepare(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -80,6 +85,11 @@ export function openPlane(options: PlaneOptions): Plane {
       const faults = checked.flatMap((one) => (one.status === "rejected" ? [asInferError(one.reason).message] : []));
       if (faults.length > 0) throw new InferError("invalid-argument", faults.join("\n"));
       return (await later).flat();
+    },
+    async prepare(signal) {
+      // who names no models has those of his servers as they come
+      const fresh = options.models === undefined ? [] : find.models().filter(find.isNew);
+      await Promise.all(fresh.map((model) => model.prepare(signal)));
     },
     close: find.close,
   };

@@ -8,6 +8,7 @@ import type { Clock } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import type { ModelMetadata, Signature, TensorSpec } from "../core/model.ts";
 import { eachBranch, type PolicyKind, routeKinds } from "../core/policy.ts";
+import { firstLook } from "./first-look.ts";
 import type { Target, Versions } from "./versions.ts";
 
 /** What a target's backend tells of it now, in the logical model's names. @throws InferError when it cannot tell */
@@ -152,6 +153,8 @@ export function openGuard(parts: GuardParts): Guard {
   return {
     versions: guarded(versions, () => misfits),
     async check(signal) {
+      // who has not been asked yet cannot tell
+      await firstLook(targets, signal);
       await look(signal);
       if (misfits.size > 0) throw new InferError("invalid-argument", [...misfits.values()].join("\n"));
     },

@@ -54,6 +54,7 @@ export async function openTrees(config: Config, env: Env): Promise<Trees> {
     // what is still loading would be missing, or an older version would answer for it
     const limit = new Promise<void>((resolve) => env.clock.after(SETTLE_MS, resolve));
     await Promise.race([settled(assembly), limit]);
+    await assembly.prepare();
     current = treeOf(assembly);
     const gone = retire(before).catch((error: unknown) =>
       env.log.error({ err: error }, "the tree before the last change could not be closed"),
