@@ -83,6 +83,11 @@ export interface Backend {
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
   /** What the model is made of now: cheap, for every request; absent or undefined where nobody knows. */
   identity?(model: BackendModel): Identity | undefined;
+  /**
+   * By the words of policies: what a model's own files ask of each, as the config would write it, where the config says
+   * nothing; the same value until it changes.
+   */
+  readonly wishes?: ReadonlyMap<string, (model: BackendModel) => unknown>;
   /** What can be done with its models; a backend that finds it out from its servers has none before it knows one. */
   readonly control?: ControlPlane | undefined;
   /** Keeps the model's versions, readiness and signature current from now on; the answer ends that. */

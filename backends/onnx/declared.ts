@@ -5,6 +5,7 @@ import type { TensorSpec } from "../../core/model.ts";
 import type { InferRequest } from "../../core/request.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { Signature } from "./signature.ts";
+import type { BatchWish } from "./triton-batch.ts";
 import type { DeclaredTensor, TritonConfig } from "./triton-config.ts";
 
 /** What a config.pbtxt says, with what lies in the files that it names. */
@@ -18,6 +19,8 @@ export interface Declared {
 export interface DeclaredSignature extends Signature {
   /** The most rows of one request. */
   readonly maxRows: number | undefined;
+  /** What is asked of the gateway's batching. */
+  readonly batch?: BatchWish;
   /** Tensors whose shape is another in the model: what clients see and what the model has, without rows. */
   readonly reshaped: ReadonlyMap<string, Pick<DeclaredTensor, "dims" | "reshape">>;
 }
@@ -54,6 +57,7 @@ export function declare(own: Signature, { config, labels }: Declared): DeclaredS
     }),
     batchDim: hasRows ? 0 : undefined,
     maxRows: maxBatchSize !== undefined && maxBatchSize > 0 ? maxBatchSize : undefined,
+    ...(config.batch === undefined ? {} : { batch: config.batch }),
     reshaped: new Map(all.flatMap((each) => (each.reshape === undefined ? [] : [[each.name, each] as const]))),
   };
 }

@@ -75,6 +75,10 @@ export async function loadArtifact(loadable: Loadable, session: string, parts: L
     const own = signatureOf(facts, content.graph);
     const signature = model.declared === undefined ? undeclared(own) : declare(own, model.declared);
     for (const said of model.declared?.config.ignored ?? []) env.log.warn({ model: name }, `config.pbtxt: ${said}`);
+    if (signature.batch !== undefined) {
+      const said = "config.pbtxt: dynamic_batching: requests are joined, unless the gateway's config says batch";
+      env.log.info({ model: name, batch: signature.batch }, said);
+    }
     return openArtifact({ session, signature, hash, free });
   } catch (error) {
     await pool.unload(session);

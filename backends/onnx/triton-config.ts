@@ -4,6 +4,7 @@ import type { Datatype } from "../../core/tensor.ts";
 import { isDatatype } from "../../core/tensor.ts";
 import { readTextFormat, type TextMessage, type TextValue } from "../../wire/pbtxt.ts";
 import type { ModelSettings } from "./options.ts";
+import { type BatchWish, readDynamicBatching } from "./triton-batch.ts";
 
 /** A tensor as the config declares it: without the dimension of rows. */
 export interface DeclaredTensor {
@@ -25,6 +26,8 @@ export interface TritonConfig {
   readonly outputs: readonly DeclaredTensor[];
   /** The model's file in its version's folder. */
   readonly fileName: string | undefined;
+  /** What dynamic_batching asks for. */
+  readonly batch: BatchWish | undefined;
   /** What is asked for and not done, in words for the operator; answers are the same without it. */
   readonly ignored: readonly string[];
 }
@@ -40,11 +43,11 @@ const READ: ReadonlySet<string> = new Set([
   "version_policy",
   "instance_group",
   "default_model_filename",
+  "dynamic_batching",
 ]);
 
 /** Fields without which answers are the same, and what to do instead. */
 const IGNORED: Readonly<Record<string, string>> = {
-  dynamic_batching: "requests are joined where the gateway's config says batch",
   optimization: "graphOptimization and executionProviders of config.yaml are the like of it",
   model_warmup: "warmUp of config.yaml is the like of it",
   response_cache: "answers are kept where the gateway's config says cache",
@@ -76,6 +79,9 @@ export function readTritonConfig(text: string, folder: string): TritonConfig {
   const maxBatchSize = whole(config, "max_batch_size") ?? (config.has("input") ? 0 : undefined);
   if (maxBatchSize !== undefined && maxBatchSize < 0)
     throw new Error(`max_batch_size: expected at least 0, got ${maxBatchSize}`);
+  const [batching] = messages(config, "dynamic_batching");
+  const batch = batching === undefined ? undefined : readDynamicBatching(batching, maxBatchSize);
+  ignored.push(...(batch?.ignored ?? []));
   const workers = instances(config, ignored);
   const fileName = one(config, "default_model_filename")?.text;
   if (fileName !== undefined && !/^[^/\\\0]+$/.test(fileName))
@@ -86,6 +92,7 @@ export function readTritonConfig(text: string, folder: string): TritonConfig {
     inputs: messages(config, "input").map((each) => tensor(each, "input")),
     outputs: messages(config, "output").map((each) => tensor(each, "output")),
     fileName,
+    batch: batch?.wish,
     ignored,
   };
 }

@@ -34,6 +34,7 @@ async function open(): Promise<TestBackend> {
 }
 
 const metadata = (one: TestBackend) => one.backend.metadata({ name: "m" }, new AbortController().signal);
+const wish = (one: TestBackend) => one.backend.wishes?.get("batch")?.({ name: "m" });
 const why = (one: TestBackend) => one.backend.catalog.list().map(({ reason }) => reason);
 
 describe("a config.pbtxt", () => {
@@ -85,19 +86,41 @@ describe("a config.pbtxt", () => {
     await repository.put("m", "1", "times_1");
     await repository.write(
       "m/config.pbtxt",
-      "dynamic_batching { max_queue_delay_microseconds: 100 } instance_group [ { count: 8 kind: KIND_GPU gpus: [ 0 ] } ]",
+      "dynamic_batching { max_queue_delay_microseconds: 9000 priority_levels: 2 default_queue_policy { max_queue_size: 9 timeout_action: DELAY } } optimization { } instance_group [ { count: 8 kind: KIND_GPU gpus: [ 0 ] } ]",
     );
     const one = await open();
     expect(one.backend.catalog.ready("m")).toEqual(["1"]);
     const warned = one.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
     expect(warned).toEqual([
-      "config.pbtxt: dynamic_batching is ignored: requests are joined where the gateway's config says batch",
+      "config.pbtxt: optimization is ignored: graphOptimization and executionProviders of config.yaml are the like of it",
+      "config.pbtxt: dynamic_batching: max_queue_delay_microseconds: rows wait 5000 here, not 9000",
+      "config.pbtxt: dynamic_batching: default_queue_policy: timeout_action ignored",
+      "config.pbtxt: dynamic_batching: priority_levels ignored",
       "config.pbtxt: instance_group: KIND_GPU is ignored: models run on the CPU",
       "config.pbtxt: instance_group: gpus ignored",
     ]);
+    expect(wish(one)).toEqual({ maxDelay: "5ms", maxQueue: 9 });
   });
 
   test.each([
+    ["max_batch_size: 8 dynamic_batching { }", { maxRows: 8, maxDelay: "0ms" }],
+    [
+      "max_batch_size: 8 dynamic_batching { preferred_batch_size: [ 4, 8 ] max_queue_delay_microseconds: 100 }",
+      { maxRows: 8, maxDelay: "0.1ms", preferred: [4, 8] },
+    ],
+    ["max_batch_size: 0 dynamic_batching { }", undefined],
+    ["max_batch_size: 8", undefined],
+  ])("asks for joining by dynamic_batching: %s", async (text, wanted) => {
+    await repository.put("m", "1", "times_1");
+    await repository.write("m/config.pbtxt", text);
+    expect(wish(await open())).toEqual(wanted);
+  });
+
+  test.each([
+    [
+      "max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 8 ] }",
+      "dynamic_batching: preferred_batch_size: expected 1 to 4, got 8",
+    ],
     ["sequence_batching { direct { } }", "sequence_batching is not supported for local models"],
     ["ensemble_scheduling { step [ ] }", "ensemble_scheduling is not supported for local models"],
     ['platform: "tensorflow_savedmodel"', 'platform: expected "onnxruntime_onnx", got "tensorflow_savedmodel"'],
