@@ -6,13 +6,13 @@ import { openBreaker } from "./breaker/guard.ts";
 import type { Circuit, CircuitParts } from "./breaker/machine.ts";
 import { type BreakerOptions, breakerWords } from "./breaker/words.ts";
 
-export const breaker: EndpointKind<BreakerOptions | "off"> = {
+export const breaker: EndpointKind<BreakerOptions | false> = {
   place: "endpoint",
   word: "breaker",
   underBackend: true,
   options: breakerWords,
   build(options, context) {
-    if (options === "off") return undefined;
+    if (options === false) return undefined;
     return (endpoint) => openBreaker({ options, context, endpoint, openCircuit });
   },
 };

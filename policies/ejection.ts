@@ -12,12 +12,12 @@ import { type Fault, LEAST_PEERS, outliers } from "./ejection/outliers.ts";
 import { openTally, type Tally } from "./ejection/tally.ts";
 import { type EjectionOptions, ejectionWords } from "./ejection/words.ts";
 
-export const ejection: EndpointKind<EjectionOptions | "off"> = {
+export const ejection: EndpointKind<EjectionOptions | false> = {
   place: "endpoint",
   word: "ejection",
   underBackend: true,
   options: ejectionWords,
-  build: (options, context) => (options === "off" ? undefined : openEjection(options, context)),
+  build: (options, context) => (options === false ? undefined : openEjection(options, context)),
 };
 
 interface Member {

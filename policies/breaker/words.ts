@@ -34,14 +34,14 @@ const words = z
     context.addIssue({ code: "custom", path: ["openMax"], message: "expected at least openFor, got less" });
   });
 
-/** `off`: none, also where the backend has one. */
+/** `false`: none, also where the backend has one. */
 export const breakerWords = z
-  .union([z.enum(["on", "off"]), words])
-  .transform((written): BreakerOptions | "off" => {
-    if (written === "off") return written;
-    const { openFor, openMax, ...rest } = written === "on" ? words.parse({}) : written;
+  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+  .transform((written): BreakerOptions | false => {
+    if (written === false) return written;
+    const { openFor, openMax, ...rest } = written;
     return { ...rest, openForMs: openFor, openMaxMs: openMax };
   })
   .describe(
-    "Keeps calls from an endpoint that fails: on with the defaults, off, or a map. None where nothing is said.",
+    "Keeps calls from an endpoint that fails: true for the defaults, false, or a map. None where nothing is said.",
   );

@@ -36,14 +36,14 @@ const words = z
     context.addIssue({ code: "custom", path: ["ejectMax"], message: "expected at least ejectFor, got less" });
   });
 
-/** `off`: none, also where the backend has it. */
+/** `false`: none, also where the backend has it. */
 export const ejectionWords = z
-  .union([z.enum(["on", "off"]), words])
-  .transform((written): EjectionOptions | "off" => {
-    if (written === "off") return written;
-    const { every, ejectFor, ejectMax, ...rest } = written === "on" ? words.parse({}) : written;
+  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+  .transform((written): EjectionOptions | false => {
+    if (written === false) return written;
+    const { every, ejectFor, ejectMax, ...rest } = written;
     return { ...rest, everyMs: every, ejectForMs: ejectFor, ejectMaxMs: ejectMax };
   })
   .describe(
-    "Takes out an endpoint that is much worse than the others of its pool, of 5 or more: on with the defaults, off, or a map.",
+    "Takes out an endpoint that is much worse than the others of its pool, of 5 or more: true for the defaults, false, or a map.",
   );

@@ -7,18 +7,18 @@ import { requestFor, scripted, wholeReply } from "../../../support/scripted.ts";
 
 describe("the words after breaker", () => {
   it.each([
-    ["on", DEFAULTS],
+    [true, DEFAULTS],
     [{}, DEFAULTS],
     [
       { consecutive: 3, openFor: "1s" },
       { ...DEFAULTS, consecutive: 3, openForMs: 1000 },
     ],
-    ["off", "off"],
+    [false, false],
   ])("are read: %j", (words, expected) => {
     expect(breaker.options.parse(words)).toEqual(expected);
   });
 
-  it.each([["yes"], [{ errorRate: 0 }], [{ errorRate: 1.1 }], [{ openFor: "2m" }], [{ minimumCalls: 0 }]])(
+  it.each([["on"], [{ errorRate: 0 }], [{ errorRate: 1.1 }], [{ openFor: "2m" }], [{ minimumCalls: 0 }]])(
     "are refused: %j",
     (words) => {
       expect(breaker.options.safeParse(words).success).toBe(false);
