@@ -2,21 +2,14 @@
 
 import type { Fault, Path } from "./mistakes.ts";
 
-/** What each word of a backend will bring. */
-const BACKEND_WORDS: Readonly<Record<string, string>> = {
-  limit: "concurrency limits come",
-};
-
 /** What each word of a model will bring. */
 const MODEL_WORDS: Readonly<Record<string, string>> = {
   cache: "caching comes",
-  limit: "rate and concurrency limits come",
 };
 
 const PLACES: readonly { readonly at: readonly (string | null)[]; readonly words: Readonly<Record<string, string>> }[] =
   [
     // null stands for any name
-    { at: ["backends", null], words: BACKEND_WORDS },
     { at: ["models", null], words: MODEL_WORDS },
   ];
 

@@ -87,6 +87,7 @@ export type PolicyKind<Options = unknown> = WordKind<Options> | RouteKind<Option
 export type WordKind<Options = unknown> =
   | LayerKind<Options>
   | LeafKind<Options>
+  | SharedLeafKind<Options>
   | BalanceKind<Options>
   | EndpointKind<Options>;
 
@@ -100,6 +101,12 @@ export interface LeafKind<Options = unknown> extends Word<Options> {
   /** What holds where neither the model nor its backend says anything; without it there is no such layer then. */
   readonly fallback?: Options;
   build(options: Options, context: LeafContext): Layer;
+}
+
+export interface SharedLeafKind<Options = unknown> extends Word<Options> {
+  /** Stands as a `leaf` does, yet is one for all versions of the model, which share what it counts. */
+  readonly place: "shared-leaf";
+  build(options: Options, context: PolicyContext): Layer;
 }
 
 export interface EndpointKind<Options = unknown> extends Word<Options> {

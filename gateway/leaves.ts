@@ -1,7 +1,7 @@
 // The leaves of a logical model: one Service for each version, opened when first asked for, with the version's own policies.
 
 import type { ModelMetadata } from "../core/model.ts";
-import type { Candidates, LeafContext, LeafKind, PolicyContext, PolicyKind } from "../core/policy.ts";
+import type { Candidates, LeafContext, PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced } from "../core/run.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { type GuardsOf, openLeaf } from "./leaf.ts";
@@ -32,6 +32,7 @@ export interface LeavesOptions {
 export function openLeaves(options: LeavesOptions): Leaves {
   const { context, versions, signature, run, statistics } = options;
   const leaves = new Map<string, Service>();
+  const layers = layersOf(options);
   const balance = balanceOf(options);
   return {
     of(version) {
@@ -62,7 +63,7 @@ export function openLeaves(options: LeavesOptions): Leaves {
         layers: (candidates) => [
           counted.requests,
           besideLayers(candidates, (one) => counted.executions(one ?? balancer(candidates))),
-          ...layersOf(options, ofLeaf(candidates)),
+          ...layers.map((build) => build(ofLeaf(candidates))),
         ],
         balance: (candidates) => counted.executions(balancer(candidates)),
         run,
@@ -74,14 +75,22 @@ export function openLeaves(options: LeavesOptions): Leaves {
   };
 }
 
-/** The version's own layers, in the order of `gateway/stack.ts`. */
-function layersOf({ kinds, words, versions }: LeavesOptions, context: LeafContext): readonly Layer[] {
+/** How each version gets its layers, in the order of `gateway/stack.ts`; those that versions share are built here. */
+function layersOf({ kinds, words, context, versions }: LeavesOptions): readonly ((leaf: LeafContext) => Layer)[] {
   return AT_LEAF.flatMap((word) => {
-    const kind = kinds.find((one): one is LeafKind => one.place === "leaf" && one.word === word);
-    const wish = words.has(word) ? undefined : wishOf(word, versions.targets(context.version));
-    if (kind !== undefined && wish !== undefined) return [wishedLayer(kind, wish, context)];
-    const value = words.get(word) ?? kind?.fallback;
-    return kind === undefined || value === undefined ? [] : [kind.build(value, context)];
+    const kind = kinds.find((one) => (one.place === "leaf" || one.place === "shared-leaf") && one.word === word);
+    if (kind?.place === "shared-leaf" && words.has(word)) {
+      const layer = kind.build(words.get(word), context);
+      return [() => layer];
+    }
+    if (kind?.place !== "leaf") return [];
+    const value = words.get(word) ?? kind.fallback;
+    const build = (leaf: LeafContext): Layer => {
+      const wish = words.has(word) ? undefined : wishOf(word, versions.targets(leaf.version));
+      if (wish !== undefined) return wishedLayer(kind, wish, leaf);
+      return value === undefined ? (next) => next : kind.build(value, leaf);
+    };
+    return [build];
   });
 }
 

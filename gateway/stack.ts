@@ -32,6 +32,9 @@ export function gatewayStack(parts: GatewayStack): Service {
 const ABOVE_ROUTE = [
   // above everything that may queue, so that waiting counts; below the look-up, because the limit is the model's
   "timeout",
+  // the rates of `limit`: above the route and the cache, because cached answers count too; below the deadline, because a store
+  // that replicas share may be asked
+  "limit",
 ] as const;
 
 /**
@@ -43,6 +46,9 @@ export const AT_LEAF = [
   "cache",
   // above all that may queue, so that one that would be late waits for nothing; below the cache, which answers in time
   "deadline",
+  // the concurrency of `limit`, one for all versions of the model: a hit takes no place, and a batch waits in its own, so that
+  // what a batcher holds counts; above all that makes several calls of one request
+  "limit",
   // merges requests into one call: above retry and breaker, so that one failed upstream call counts once, not once a member.
   // It knows whose slots are free and how fast each endpoint is, so it names the endpoint of a batch (call.attempt.prefer);
   // the balancer gives it to that one where it may, and chooses itself for a retry, which avoids the endpoint that failed

@@ -13,6 +13,7 @@ import { deadline } from "./deadline.ts";
 import { ejection } from "./ejection.ts";
 import { fallback } from "./fallback.ts";
 import { hedge } from "./hedge.ts";
+import { concurrency, rate } from "./limit.ts";
 import { retry } from "./retry.ts";
 import { rules } from "./rules.ts";
 import { shadow } from "./shadow.ts";
@@ -21,6 +22,8 @@ import { weighted } from "./weighted.ts";
 
 export const policyKinds: readonly PolicyKind[] = [
   timeout,
+  rate as PolicyKind,
+  concurrency as PolicyKind,
   balance as PolicyKind,
   batch as PolicyKind,
   breaker as PolicyKind,

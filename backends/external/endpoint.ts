@@ -6,13 +6,13 @@ import type { Env } from "../../core/env.ts";
 import { asInferError, InferError } from "../../core/error.ts";
 import { outcomeOf } from "../../core/outcome.ts";
 import type { InferRequest, Reply } from "../../core/request.ts";
+import { whenOver } from "../../core/stream-end.ts";
 import type { Connection } from "../connection.ts";
 import type { Source } from "./catalog.ts";
 import type { Place } from "./discovery.ts";
 import { type Health, openHealth } from "./health.ts";
 import { hasReady, type Look, lookOf } from "./looks.ts";
 import { type CallSlots, openSlots, rowsOf } from "./slots.ts";
-import { whenOver } from "./stream-end.ts";
 import type { HealthWords, LimitWords } from "./words.ts";
 
 /** An endpoint as its backend knows it. */
@@ -119,7 +119,8 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     },
     async infer(request, call) {
       checkCall(call);
-      if (closing !== undefined) throw new InferError("unavailable", "the endpoint is no longer in use");
+      if (closing !== undefined)
+        throw new InferError("unavailable", "the endpoint is no longer in use", { unsent: true });
       return infer(runs, request, call);
     },
     available: () => closing === undefined && health.healthy,

@@ -55,6 +55,7 @@ export const TABLE: Table = {
     fastify: ["gateway/http.ts"],
     ioredis: ["gateway/valkey.ts"],
     "jpeg-js": COMMAND_LINE,
+    limiter: ["policies/limit/buckets.ts"],
     "lru-cache": ["policies/cache/store.ts"],
     "onnxruntime-node": [WORKER],
     opossum: ["policies/breaker.ts"],

@@ -11,11 +11,9 @@ describe("the whole example of the language", () => {
     const mistakes = mistakesIn(example);
     expect(mistakes.map((mistake) => mistake.replace(/ comes? with a later release \(f\.yaml:\d+\)$/, ""))).toEqual([
       'backends.gpu.kind: not yet: the backend kind "triton"',
-      "backends.gpu.limit: not yet: concurrency limits",
       'backends.tf.kind: not yet: the backend kind "tf-serving"',
       'backends.torch.kind: not yet: the backend kind "torchserve"',
       'backends.kserve.kind: not yet: the backend kind "oip"',
-      "models.fraud.limit: not yet: rate and concurrency limits",
     ]);
   });
 
