@@ -70,7 +70,6 @@ export function openEjection(options: EjectionOptions, context: GuardContext): O
     const here = pool.list().flatMap(({ id }) => members.get(id) ?? []);
     const sampled = here.flatMap((member) => {
       const sample = member.tally.take();
-      if (member.out === undefined && member.times > 0) member.times -= 1;
       return sample === undefined || sample.calls < options.minimumCalls ? [] : [{ member, sample }];
     });
     // counts of a time in which hardly anybody called are too old to judge by
@@ -79,6 +78,9 @@ export function openEjection(options: EjectionOptions, context: GuardContext): O
       sampled.map(({ sample }) => sample),
       options.deviations,
     );
+    for (const [i, { member }] of sampled.entries()) {
+      if (faults[i] === undefined) member.times = Math.max(0, member.times - 1);
+    }
     const worstFirst = sampled
       .flatMap(({ member, sample }, i) => (faults[i] === undefined ? [] : [{ member, sample, fault: faults[i] }]))
       .sort((a, b) => a.sample.success - b.sample.success || (b.sample.pace ?? 0) - (a.sample.pace ?? 0));
