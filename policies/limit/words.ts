@@ -48,6 +48,13 @@ const by = z.union(
   { error: ({ input }) => `expected ${BY_EXPECTED}, got ${show(input)}` },
 );
 
+/** Words that say more of another one. */
+const BESIDE = [
+  ["by", "rate"],
+  ["burst", "rate"],
+  ["queue", "concurrency"],
+] as const;
+
 const one = z
   .strictObject({
     rate: rate()
@@ -73,15 +80,13 @@ const one = z
     queue: z.int().min(0).max(10_000).optional().describe("How many may wait for that; 100 where nothing is said."),
   })
   .superRefine((words, context) => {
-    const need = (word: "by" | "burst" | "queue", other: "rate" | "concurrency") => {
-      if (words[word] === undefined || words[other] !== undefined) return;
+    const lone = BESIDE.find(([word, other]) => words[word] !== undefined && words[other] === undefined);
+    if (lone !== undefined) {
+      const [word, other] = lone;
       context.addIssue({ code: "custom", path: [word], message: `expected ${word} only beside ${other}` });
-    };
-    need("by", "rate");
-    need("burst", "rate");
-    need("queue", "concurrency");
-    if (words.rate !== undefined || words.concurrency !== undefined) return;
-    context.addIssue({ code: "custom", message: "expected rate or concurrency, got neither" });
+    } else if (words.rate === undefined && words.concurrency === undefined) {
+      context.addIssue({ code: "custom", message: "expected rate or concurrency, got neither" });
+    }
   });
 
 type Words = z.output<typeof one>;
