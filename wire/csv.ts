@@ -81,7 +81,7 @@ const MAX_COLUMNS = 65_536;
  */
 export function* decodeCsv(body: Uint8Array, known: KnownTable, options: SliceOptions = {}): Sliced<readonly Tensor[]> {
   const wrong = yield* findInvalidUtf8(body);
-  if (wrong >= 0) throw invalid(`malformed CSV at byte ${wrong}: expected UTF-8`);
+  if (wrong >= 0) throw invalid(`malformed CSV at byte ${wrong}: expected UTF-8; other bytes go in as JSON`);
   const rows = yield* readCells(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8"), options);
   const width = rows[0]?.length ?? 0;
   const { specs } = known;
@@ -127,9 +127,10 @@ function* tableTensor(
   const w = openWriter();
   const isText =
     spec.datatype === "BYTES" || (spec.datatype === undefined && !(yield* allNumbers(rows, { from, to }, options)));
+  const readCell = isText ? (cell: string) => JSON.stringify(cell) : spec.datatype === "BOOL" ? boolOf : numberOf;
   put(w, "[");
   for (const [i, row] of rows.entries()) {
-    const cells = row.slice(from, to).map((cell) => (isText ? JSON.stringify(cell) : numberOf(cell)));
+    const cells = row.slice(from, to).map(readCell);
     const line = isFlat ? cells.join(",") : `[${cells.join(",")}]`;
     put(w, i === 0 ? line : `,${line}`);
     if (isDue(pace, line.length * 8 + ROW_BYTES / 4)) yield;
@@ -156,6 +157,13 @@ function* allNumbers(
     if (isDue(pace, (to - from) * 16)) yield;
   }
   return true;
+}
+
+// Python writes `True`, R `TRUE`, and both 1 where a table has numbers only.
+function boolOf(cell: string): string {
+  const text = cell.trim().toLowerCase();
+  if (text === "true" || text === "1") return "true";
+  return text === "false" || text === "0" ? "false" : JSON.stringify(cell);
 }
 
 // Python and R write `nan`, `inf`, `.5`, `1.` and `+1`.

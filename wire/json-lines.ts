@@ -82,7 +82,7 @@ function* asList(body: Uint8Array, options: SliceOptions): Sliced<Uint8Array> {
     }
     if (isDue(pace, to - from)) yield;
   }
-  if (!hasRow) throw invalid("expected lines of JSON, got none");
+  if (!hasRow) throw invalid("expected lines of JSON, got none; an input without rows goes in as JSON");
   list[at++] = 0x5d;
   return list.subarray(0, at);
 }

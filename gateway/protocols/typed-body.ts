@@ -57,6 +57,19 @@ export async function declaredOf(
   }
 }
 
+/**
+ * What a codec of such bodies says of its decoder: a repeat of JSON need not be read again, other forms are hardly read at all.
+ *
+ * @param others headers beside Content-Type that the decoder looks at
+ */
+export function rememberedBy(
+  { headers }: Pick<WireRequest, "headers">,
+  others: readonly string[] = [],
+): { readonly decoding?: readonly string[]; readonly bySignature?: boolean } {
+  const isJson = mediaType(headers.get("content-type")).endsWith("json");
+  return isJson ? { decoding: ["content-type", ...others], bySignature: true } : {};
+}
+
 /** What a body is read with. */
 export interface Reading {
   /** Absent: the body goes on as it came. */
@@ -104,7 +117,7 @@ function* readDeclared(typed: TypedBody, declared: ModelMetadata, limits: Planes
     return read("json", yield* decodeRequest(body, { ...known, format: "multipart" }));
   // curl's -d says that JSON is a form
   if (type === URLENCODED_TYPE && !isText) return read("json", yield* decodeParts(formParts(body), known));
-  if (type === CSV_TYPE) return read("csv", yield* decodeCsv(body, { bareName: firstName(specs), specs }));
+  if (type === CSV_TYPE) return read("csv", yield* readTable(body, specs));
   if (type === JSON_LINES_TYPE || type === "application/x-ndjson") {
     return read("json-lines", yield* readLines(body, specs, limits));
   }
@@ -150,9 +163,30 @@ function formParts(body: Uint8Array) {
   return [...new URLSearchParams(text)].map(([name, value]) => ({ name, body: Buffer.from(value) }));
 }
 
-function readLines(body: Uint8Array, specs: readonly RowSpec[], { maxInputs, maxNesting }: Planes["limits"]) {
+function* readTable(body: Uint8Array, specs: readonly RowSpec[]): Sliced<readonly Tensor[]> {
+  const inputs = yield* decodeCsv(body, { bareName: firstName(specs), specs });
+  // blank lines are none, so a table cannot say of rows that they are empty
+  if (inputs.every(({ shape }) => shape[0] === 0)) {
+    throw invalid("expected rows of cells, got none; an input without rows goes in as JSON");
+  }
+  return inputs.map((input) => asScalar(input, specs));
+}
+
+function* readLines(
+  body: Uint8Array,
+  specs: readonly RowSpec[],
+  { maxInputs, maxNesting }: Planes["limits"],
+): Sliced<readonly Tensor[]> {
   const many = { word: "input", label: "the lines", bareName: firstName(specs), maxTensors: maxInputs, specs } as const;
-  return decodeJsonLines(body, many, { maxNesting });
+  return (yield* decodeJsonLines(body, many, { maxNesting })).map((input) => asScalar(input, specs));
+}
+
+/** The only value of the only row, where the input is declared as a scalar. */
+function asScalar(input: Tensor, specs: readonly RowSpec[]): Tensor {
+  const spec = specs.find(({ name }) => name === input.name);
+  if (spec?.shape?.length !== 0) return input;
+  if (input.shape.every((size) => size === 1)) return { ...input, shape: [] };
+  throw invalid(`input "${input.name}": expected one row of one value, got shape [${input.shape.join(",")}]`);
 }
 
 function arrayOf(body: Uint8Array, specs: ModelMetadata["inputs"]): Tensor {

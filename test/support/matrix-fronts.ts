@@ -4,6 +4,7 @@ import type { WireReply } from "../../core/protocol.ts";
 import { json, LENGTH, type Read, type Sent, wholeBody } from "./matrix-client.ts";
 import { OIP_GRPC, PREDICT, writeOip, writePredict } from "./matrix-grpc.ts";
 import { flat, nested, parseTree, readNest, type Tree } from "./matrix-json.ts";
+import { csv, form, jsonLines, readCsv, readLines } from "./matrix-lines.ts";
 import { NPY_HEADERS, npy, readNpy } from "./matrix-npy.ts";
 import { bytesField, payloadsOf } from "./matrix-protobuf.ts";
 import type { Value } from "./matrix-values.ts";
@@ -52,6 +53,10 @@ const rows =
   (key: string): MatrixFront["read"] =>
   (reply, value) =>
     nestOf(member(parseTree(wholeBody(reply)), key), value);
+
+// a form is answered as an object of outputs, or as its only one
+const readOnly = (tree: Tree, value: Value): Read =>
+  nestOf(tree !== null && typeof tree === "object" && !Array.isArray(tree) ? Object.values(tree)[0]! : tree, value);
 
 const V1 = {
   send: (value: Value) => json('{"instances":', nested(value, "b64"), "}"),
@@ -110,6 +115,11 @@ export const FRONTS: readonly MatrixFront[] = [
     read: (reply, value) => nestOf(parseTree(wholeBody(reply)), value),
   },
   {
+    ...{ protocol: "torchserve", form: "a form", path: "/predictions/:model" },
+    send: form,
+    read: (reply, value) => readOnly(parseTree(wholeBody(reply)), value),
+  },
+  {
     ...{ protocol: "torchserve-grpc", form: "JSON", path: TORCHSERVE_GRPC },
     send: (value, model) => ({
       body: Buffer.concat([bytesField(1, model), bytesField(3, partOf(V1.send(value).body))]),
@@ -121,6 +131,16 @@ export const FRONTS: readonly MatrixFront[] = [
     ...{ protocol: "sagemaker", form: "NPY", path: "/endpoints/:endpoint/invocations" },
     send: (value) => ({ headers: NPY_HEADERS, body: npy(value) }),
     read: readNpy,
+  },
+  {
+    ...{ protocol: "sagemaker", form: "CSV", path: "/endpoints/:endpoint/invocations" },
+    send: csv,
+    read: (reply, value) => nestOf(readCsv(reply, value), value),
+  },
+  {
+    ...{ protocol: "sagemaker", form: "JSON Lines", path: "/endpoints/:endpoint/invocations" },
+    send: jsonLines,
+    read: (reply, value) => nestOf(readLines(reply), value),
   },
   { protocol: "sagemaker-container", form: "JSON", path: "/models/:model/invoke", ...V1 },
 ];

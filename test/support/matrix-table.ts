@@ -12,6 +12,26 @@ export function matrixText(cells: readonly Cell[]): string {
   return [counts(fronts), ...details].join("\n\n");
 }
 
+/** Pairs of front and backend that carry fewer values in the new text than in the old one, or are there no longer. */
+export function lost(before: string, now: string): readonly string[] {
+  const [old, fresh] = [countsIn(before), countsIn(now)];
+  return [...old].flatMap(([pair, count]) => {
+    const left = fresh.get(pair);
+    return left !== undefined && left >= count ? [] : [`${pair}: ${count} values before, ${left ?? "none"} now`];
+  });
+}
+
+/** The numbers of the first table, by `front -> backend`. */
+function countsIn(text: string): ReadonlyMap<string, number> {
+  const table = text.trim().split("\n\n", 1)[0] ?? "";
+  const [head = [], , ...lines] = table.split("\n").map((line) => line.split("|").slice(1, -1));
+  return new Map(
+    lines.flatMap(([front = "", ...cells]) =>
+      cells.map((cell, i) => [`${front.trim()} -> ${head[i + 1]?.trim()}`, Number(cell)] as const),
+    ),
+  );
+}
+
 function counts(fronts: ReadonlyMap<string, readonly Cell[]>): string {
   const lines = [...fronts].map(([front, own]) => {
     const each = [...groups(own, backendOf).values()];

@@ -81,6 +81,17 @@ describe("a table", () => {
     expect([only?.datatype, only?.shape]).toEqual([datatype, shape]);
   });
 
+  it("of a model of BOOL reads true and false as Python, R and JSON write them", () => {
+    const specs = [{ name: "y", datatype: "BOOL", shape: [-1, 2] }] as const;
+    const [only] = runNow(decodeCsv(Buffer.from("true,False\nTRUE,0\n1,false\n"), { specs, bareName: "y" }));
+    expect([only?.shape, [...(only?.data ?? [])]]).toEqual([
+      [3, 2],
+      [1, 0, 1, 0, 1, 0],
+    ]);
+    const wrong = () => runNow(decodeCsv(Buffer.from("true,yes\n"), { specs, bareName: "y" }));
+    expect(wrong).toThrow('column "y": expected true or false');
+  });
+
   it.each([
     ["1,2\n3\n", "row 1: expected 2 cells, got 1"],
     ['"a\n', "malformed CSV: the quote at character 0 does not end"],
