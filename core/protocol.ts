@@ -164,6 +164,8 @@ export interface Planes {
   readonly limits: DecodeLimits;
   /** What the config says to SageMaker's front; nothing when absent. */
   readonly sagemaker?: SageMakerFront;
+  /** Absent where no model keeps answers. */
+  readonly memo?: DecodeMemo;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
   /** Whether the config lets this caller force a variant and see the way of its requests. */
@@ -186,6 +188,28 @@ export interface Purged {
   readonly answers: number;
   /** Whether the replicas' store has taken it; undefined without one. */
   readonly shared: boolean | undefined;
+}
+
+/**
+ * Remembers what bodies were decoded to, of models that keep answers: a repeat of the same bytes is not decoded again, and its
+ * inputs come without their bytes (`core/deferred.ts`) and with the digests that the cache needs.
+ */
+export interface DecodeMemo {
+  /** Whether the model's requests may be remembered. */
+  wants(model: string): boolean;
+  /** A keyed digest of at least 128 bits over all that decoding depends on. */
+  key(words: readonly string[], body: Uint8Array): string;
+  /**
+   * What was kept under the key. @param decode decodes the body after all, where its bytes are needed
+   */
+  find<D extends DecodedRequest>(key: string, decode: () => Promise<D>): D | undefined;
+  /** Keeps all but the bytes of the inputs, if the cache has digested the request. */
+  keep(key: string, decoded: DecodedRequest): void;
+}
+
+/** The part of what a decoder gives that the memo looks at; the rest is kept as it is and must be immutable. */
+export interface DecodedRequest {
+  readonly request: InferRequest;
 }
 
 /** What tells testers from other callers. */

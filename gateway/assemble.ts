@@ -12,6 +12,7 @@ import { cachedModels, useAnswers, withRoom } from "./answers.ts";
 import { openControl } from "./control.ts";
 import { openExposures } from "./exposures.ts";
 import { openGuards } from "./guards.ts";
+import { useMemo } from "./memo.ts";
 import type { LogicalModel } from "./model.ts";
 import { openOperator } from "./operator.ts";
 import { canonical, type Kept, openKept, openParts, type Parts } from "./parts.ts";
@@ -83,6 +84,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
         ? undefined
         : await parts.use(canonical(["store", shared]), async () => openStore(shared, env));
     const answers = await useAnswers(parts, { config, env }, store);
+    const memo = await useMemo(parts, config, answers);
     const recent = await parts.use("recent", async () => openRecent(env.clock));
     const settings = await parts.use("settings", async () => openTraceSettings(env.log));
     const { triton, limits } = config;
@@ -115,6 +117,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const planes: Planes = {
       data: plane,
       answers,
+      memo,
       control: openControl({
         plane,
         backends,

@@ -1,5 +1,6 @@
 // The leaves of a logical model: one Service for each version, opened when first asked for, with the version's own policies.
 
+import { wholeLayer } from "../core/deferred.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { Candidates, LeafContext, PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced } from "../core/run.ts";
@@ -90,7 +91,8 @@ function layersOf({ kinds, words, context, versions }: LeavesOptions): readonly 
       if (wish !== undefined) return wishedLayer(kind, wish, leaf);
       return value === undefined ? (next) => next : kind.build(value, leaf);
     };
-    return [build];
+    // a kept answer needs no bytes of the request, all that stands below the cache does
+    return word === "cache" ? [build, () => wholeLayer] : [build];
   });
 }
 

@@ -6,6 +6,7 @@ import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
 import { type InferRequest, type InferStream, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
 import type { Facts } from "../../core/trace.ts";
+import { type Decoder, type Recalled, recall } from "./recall.ts";
 import { describeDecisions, headersOfWay } from "./way.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
@@ -15,29 +16,27 @@ export interface Decoded<Form> {
   readonly form: Form;
 }
 
-export interface Codec<Form> {
-  readonly protocol: string;
-  /** The model that the path names, before the body is read; absent where only the body names it. */
-  readonly model?: ModelRef;
-  decode(wire: WireRequest, planes: Planes): Promise<Decoded<Form>>;
+export interface Codec<Form> extends Decoder<Decoded<Form>> {
   encode(reply: Reply, form: Form, at: { readonly call: Call; readonly planes: Planes }): Promise<WireReply>;
   fail(error: unknown): WireReply;
 }
 
 /** Serves one inference request; never throws. */
 export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: Codec<Form>): Promise<WireReply> {
-  let decoded: Decoded<Form>;
+  let recalled: Recalled<Decoded<Form>>;
   let call: OwnedCall;
   try {
-    decoded = await codec.decode(wire, planes);
-    call = openCall({ ...callInit(wire, planes, codec.protocol), ...callerLimits(wire, decoded.hints) });
+    recalled = await recall(wire, planes, codec);
+    call = openCall({ ...callInit(wire, planes, codec.protocol), ...callerLimits(wire, recalled.decoded.hints) });
   } catch (error) {
     return undecodable(error, { wire, planes, codec });
   }
+  const { decoded } = recalled;
   const model = codec.model ?? decoded.request.model;
   let reply: Reply | undefined;
   try {
     reply = await planes.data.infer(decoded.request, call);
+    recalled.keep();
     const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call, planes);
     if (isParts(encoded.body))
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, "ok") };

@@ -133,7 +133,9 @@ async function modelReady(wire: WireRequest, planes: Planes): Promise<WireReply>
 }
 
 function infer(wire: WireRequest, planes: Planes): Promise<WireReply> {
-  return exchange(wire, planes, codecFor(modelOf(wire)));
+  // what is binary is hardly decoded at all
+  const isJson = !wire.headers.has(HEADER_LENGTH);
+  return exchange(wire, planes, { ...codecFor(modelOf(wire)), ...(isJson ? { decoding: [] } : {}) });
 }
 
 interface Form {

@@ -7,6 +7,7 @@ import { exchange } from "./exchange.ts";
 import { decode, encodeWhole } from "./sagemaker/invoke.ts";
 import { targetModel, targetName } from "./sagemaker/target.ts";
 import { fail, failOf } from "./torchserve/fail.ts";
+import { rememberedBy } from "./typed-body.ts";
 
 const NAME = "sagemaker-container";
 
@@ -45,6 +46,7 @@ function invoke(model: ModelRef, wire: WireRequest, planes: Planes): Promise<Wir
   return exchange(wire, planes, {
     protocol: NAME,
     model,
+    ...rememberedBy(wire, ["accept"]),
     decode: (asked, at) => decode({ model, stream: false, accept: "accept" }, asked, at),
     encode: encodeWhole,
     fail: failOf(model, planes),

@@ -7,6 +7,7 @@ import { exchange } from "./exchange.ts";
 import { fail } from "./sagemaker/fail.ts";
 import { decode, encodeFrames, encodeWhole, NAME } from "./sagemaker/invoke.ts";
 import { targetOf } from "./sagemaker/target.ts";
+import { rememberedBy } from "./typed-body.ts";
 
 const post = (path: string, summary: string, handle: Route["handle"]): Route => ({
   method: "POST",
@@ -40,6 +41,7 @@ function invoking(how: { readonly stream: boolean; readonly accept: string }): R
       exchange(wire, planes, {
         protocol: NAME,
         model,
+        ...rememberedBy(wire, [how.accept]),
         decode: (asked, at) => decode({ model, ...how }, asked, at),
         encode: how.stream ? encodeFrames : encodeWhole,
         fail,

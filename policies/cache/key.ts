@@ -50,8 +50,8 @@ export interface DigestOptions {
   readonly first?: (message: Uint8Array) => string;
 }
 
-/** From here on a tensor goes into the form by its tag: below, a tag costs more than the bytes. See docs/cache.md. */
-const TAGGED_BYTES = 4096;
+/** From here on bytes go into a form by their tag: below, a tag costs more than the bytes. See docs/cache.md. */
+export const TAGGED_BYTES = 4096;
 /** At the 20 GB/s of AES instructions well below a millisecond. */
 const STEP_BYTES = 4 * 1024 * 1024;
 
@@ -92,10 +92,14 @@ function sha256(message: Uint8Array): string {
   return hash("sha256", message, "binary");
 }
 
-// GMAC under a fixed nonce is a universal hash: two contents have one tag with a chance below 2^-100. A tag never leaves the
-// process, only the keyed digest over it does, so that nobody learns anything of the key. Source: NIST SP 800-38D; Carter
-// and Wegman, 1981.
-function* tagOf(data: Uint8Array, key: Uint8Array): Sliced<Uint8Array> {
+/**
+ * GMAC under a fixed nonce is a universal hash: two contents have one tag with a chance below 2^-100. A tag never leaves the
+ * process, only the keyed digest over it does, so that nobody learns anything of the key. Source: NIST SP 800-38D; Carter
+ * and Wegman, 1981.
+ *
+ * @param key 32 bytes
+ */
+export function* tagOf(data: Uint8Array, key: Uint8Array): Sliced<Uint8Array> {
   const mac = createCipheriv("aes-256-gcm", key, new Uint8Array(NONCE_BYTES));
   for (let at = 0; at < data.byteLength; at += STEP_BYTES) {
     if (at > 0) yield;

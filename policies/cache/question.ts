@@ -8,7 +8,7 @@ import type { RunSliced } from "../../core/run.ts";
 import { openGate } from "../batch/gate.ts";
 import { bytesOf } from "../batch/key.ts";
 import { ofTheModel, ofTheRequest } from "./gate.ts";
-import type { Mark } from "./key.ts";
+import type { Content, Mark } from "./key.ts";
 import type { Room } from "./room.ts";
 import type { CacheOptions } from "./words.ts";
 
@@ -44,6 +44,11 @@ const SMALL_BYTES = 8 * 1024 * 1024;
 export function openQuestions(parts: QuestionParts): (request: InferRequest, call: Call) => Promise<Question | string> {
   const { model, version, room, env, run, options, identity } = parts;
   const gate = openGate({ clock: env.clock, signature: parts.signature });
+  const digested = async (request: InferRequest, signal: AbortSignal): Promise<Content> => {
+    const content = await run(room.digests.content(request), { small: bytesOf(request) <= SMALL_BYTES, signal });
+    room.contents.note(request, content);
+    return content;
+  };
   return async (request, call) => {
     const why = ofTheRequest(request, call, options.by);
     if (why !== undefined) return why;
@@ -56,8 +61,7 @@ export function openQuestions(parts: QuestionParts): (request: InferRequest, cal
     const tenant = options.by === "tenant" ? call.tenant : undefined;
     const generation = room.generation(model, tenant);
     const began = env.clock.now();
-    const small = bytesOf(request) <= SMALL_BYTES;
-    const content = await run(room.digests.content(request), { small, signal: call.signal });
+    const content = room.contents.of(request) ?? (await digested(request, call.signal));
     const headers = options.headers.map((name) => call.headers.get(name));
     const mark = room.digests.mark(content, { model, version, identity: made.id, tenant, headers });
     // both digests: the first alone does not tell all questions apart

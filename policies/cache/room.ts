@@ -5,6 +5,7 @@ import { InferError } from "../../core/error.ts";
 
 import type { Event } from "../../core/event.ts";
 import type { KeptAnswers } from "../../core/protocol.ts";
+import { type Contents, openContents } from "./contents.ts";
 import { type Digests, openDigests } from "./key.ts";
 import type { Scope, SecondLevel, StoredAnswer } from "./second-level.ts";
 import { openStore, type Shelf } from "./store.ts";
@@ -34,6 +35,8 @@ export interface RoomOptions {
 
 export interface Room extends KeptAnswers {
   readonly digests: Digests;
+  /** Of questions whose inputs are in use. */
+  readonly contents: Contents;
   readonly second: SecondLevel | undefined;
   /** The model's answers, those of all its versions. */
   shelf(model: string, maxBytes: number): Shelf<Kept>;
@@ -92,6 +95,7 @@ export function openRoom(options: RoomOptions): Room {
   });
 
   return {
+    contents: openContents(),
     digests: openDigests({ secret, ...(first === undefined ? {} : { first }) }),
     second,
     shelf: store.shelf,

@@ -11,7 +11,7 @@ import { contentTypeOf, mediaType, payloadOf, readOpaque } from "../../../wire/o
 import { collected } from "../collected.ts";
 import { type Codec, exchange } from "../exchange.ts";
 import { knownSignature } from "../tfs/signature.ts";
-import { type EventForm, type Unwrapped, unwrapped, wrapped } from "./events.ts";
+import { type EventForm, formOf, type Unwrapped, unwrapped, wrapped } from "./events.ts";
 import { fail, NAME } from "./replies.ts";
 
 /** A body up to this size is decoded at once; it takes well below a millisecond. */
@@ -41,11 +41,14 @@ export function explain(wire: WireRequest, planes: Planes): Promise<WireReply> {
   return exchange(wire, planes, codecOf({ task: "explain", body: "opaque" }, wire));
 }
 
-function codecOf(question: Question, { params }: WireRequest): Codec<EventForm> {
+function codecOf(question: Question, { params, headers }: WireRequest): Codec<EventForm> {
   const model: ModelRef = { name: params.model ?? "", select: { by: "default" } };
+  // events say more in their headers, and what is opaque is not decoded at all
+  const isRows = question.body === "tell" && formOf(headers) === "none";
   return {
     protocol: NAME,
     model,
+    ...(isRows ? { decoding: ["content-type"], bySignature: true } : {}),
     fail: (error) => fail(error, model.name),
     async decode(wire, planes) {
       const { task } = question;

@@ -29,6 +29,8 @@ function codecFor(model: ModelRef): Codec<TfsFormat> {
   return {
     protocol: NAME,
     model,
+    decoding: [],
+    bySignature: true,
     fail: (error) => fail(error, model),
     decode: (wire, planes) => decode(model, wire, planes),
     encode,

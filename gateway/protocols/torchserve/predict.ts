@@ -12,6 +12,7 @@ import {
   type BodyForm,
   declaredOf,
   readTypedBody,
+  rememberedBy,
   SMALL_BYTES,
   type TypedBody,
   URLENCODED_TYPE,
@@ -29,6 +30,8 @@ export function predict(task: Extract<Task, "infer" | "explain">) {
     const codec: Codec<BodyForm> = {
       protocol: NAME,
       model,
+      // what goes on with a sequence is never kept
+      ...(wire.headers.has(SEQUENCE_ID) ? {} : rememberedBy(wire)),
       decode: (asked, at) => decode({ model, task }, asked, at),
       encode,
       fail: failOf(model, planes),
@@ -65,9 +68,11 @@ function bodyOf({ body, headers, query }: WireRequest): TypedBody {
   return { body: Buffer.from(query.toString()), contentType: URLENCODED_TYPE };
 }
 
+const SEQUENCE_ID = "ts_request_sequence_id";
+
 /** Source: TorchServe's ts_request_sequence_id and its fellows, under their usual names. */
 function sequenceOf({ headers }: WireRequest): Sequence | undefined {
-  const id = headers.get("ts_request_sequence_id");
+  const id = headers.get(SEQUENCE_ID);
   if (id === undefined) return undefined;
   if (id === "") throw invalid("header ts_request_sequence_id: expected the id of a sequence, got nothing");
   const isTrue = (name: string) => headers.get(name)?.toLowerCase() === "true";

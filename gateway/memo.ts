@@ -1,0 +1,135 @@
+// What bodies were decoded to: a bounded memory of heads and digests, so that a repeat is neither parsed nor digested again.
+
+import { createHmac, hash, randomBytes } from "node:crypto";
+import type { Config } from "../config/config.ts";
+import { deferInputs, type TensorHead } from "../core/deferred.ts";
+import { eachBranch } from "../core/policy.ts";
+import type { DecodedRequest, DecodeMemo } from "../core/protocol.ts";
+import type { InferRequest } from "../core/request.ts";
+import type { Branch } from "../core/route.ts";
+import type { Parameters } from "../core/tensor.ts";
+import { openWriter } from "../policies/cache/canonical.ts";
+import type { Contents } from "../policies/cache/contents.ts";
+import { type Content, TAGGED_BYTES, tagOf } from "../policies/cache/key.ts";
+import type { Room } from "../policies/cache/room.ts";
+import { openStore } from "../policies/cache/store.ts";
+import { cache, SECRET_BYTES } from "../policies/cache.ts";
+import { policyKinds } from "../policies/registry.ts";
+import { shadow } from "../policies/shadow.ts";
+import { canonical, type Parts } from "./parts.ts";
+
+export interface MemoOptions {
+  readonly contents: Contents;
+  /** Keys the digests of bodies; they never leave the process. */
+  readonly secret: Uint8Array;
+  readonly maxBytes?: number;
+}
+
+/** Some 20,000 requests of one input. */
+const MEMO_BYTES = 16 * 1024 * 1024;
+
+/** What is kept of a request: no bytes of its tensors. */
+interface Remembered {
+  readonly decoded: DecodedRequest;
+  readonly heads: readonly TensorHead[];
+  readonly content: Content;
+}
+
+/** All of a memo but the word whose requests it is for. */
+export type Memo = Omit<DecodeMemo, "wants">;
+
+/** The memo of a tree, which goes on with what the tree before remembered. */
+export async function useMemo(parts: Parts, config: Config, { contents }: Pick<Room, "contents">): Promise<DecodeMemo> {
+  const { cache, store, limits } = config;
+  // all that decoding depends on beside the request and its model's signature
+  const key = canonical(["bodies", cache, store, limits.inputs, limits.nesting]);
+  const secret = randomBytes(SECRET_BYTES);
+  const memo = await parts.use(key, async () => ({ ...openMemo({ contents, secret }), close: async () => {} }));
+  const models = rememberedModels(config);
+  return { ...memo, wants: (model) => models.has(model) };
+}
+
+/** Those that keep answers; but the shadow's router looks at the bytes of inputs above the leaf, where they may not be yet. */
+function rememberedModels({ models = [] }: Pick<Config, "models">): ReadonlySet<string> {
+  const wanted = models.filter(({ policies, route }) => {
+    if (!policies.has(cache.word)) return false;
+    return route === undefined || ![...eachBranch(route, policyKinds)].some(({ it }) => isShadow(it));
+  });
+  return new Set(wanted.map(({ name }) => name));
+}
+
+function isShadow(branch: Branch): boolean {
+  return branch.kind === "router" && branch.word === shadow.word;
+}
+
+export function openMemo(options: MemoOptions): Memo {
+  const { contents, secret, maxBytes = MEMO_BYTES } = options;
+  const label = (words: string) => createHmac("sha256", secret).update(`sluice bodies 1: ${words}`).digest();
+  const keys = { form: label("form"), tag: label("tag") };
+  const store = openStore<Remembered>({ maxBytes, dead: () => false, admission: false });
+  const shelf = store.shelf("bodies", maxBytes);
+  return {
+    key(words, body) {
+      const form = openWriter(keys.form);
+      form.count(words.length);
+      for (const word of words) form.text(word);
+      form.count(body.byteLength);
+      form.bytes(body.byteLength < TAGGED_BYTES ? body : tagAtOnce(body, keys.tag));
+      return hash("sha256", form.done(), "binary");
+    },
+    find<D extends DecodedRequest>(key: string, decode: () => Promise<D>): D | undefined {
+      const known = shelf.get(key);
+      if (known === undefined) return undefined;
+      // one key, one decoder: what was kept under it is what that decoder gave
+      const decoded = known.decoded as D;
+      const inputs = deferInputs(known.heads, async () => (await decode()).request.inputs);
+      const request: InferRequest = { ...decoded.request, inputs };
+      contents.note(request, known.content);
+      return { ...decoded, request };
+    },
+    keep(key, decoded) {
+      const content = contents.of(decoded.request);
+      if (content === undefined) return;
+      const heads = decoded.request.inputs.map(headOf);
+      // without the inputs, whose bytes would be kept with them
+      const request: InferRequest = { ...decoded.request, inputs: [] };
+      shelf.set(key, { decoded: { ...decoded, request }, heads, content }, weightOf(request, heads, content));
+    },
+  };
+}
+
+function headOf({ name, datatype, shape, parameters }: TensorHead): TensorHead {
+  return { name, datatype, shape, ...(parameters === undefined ? {} : { parameters }) };
+}
+
+/** The bodies that come here are bounded by the caller. */
+function tagAtOnce(body: Uint8Array, key: Uint8Array): Uint8Array {
+  const work = tagOf(body, key);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** What an entry takes beside what is counted below, and what each small object in it does, about. */
+const ENTRY_BYTES = 800;
+const EACH_BYTES = 120;
+
+function weightOf(request: InferRequest, heads: readonly TensorHead[], content: Content): number {
+  let weight = ENTRY_BYTES + 2 * content.head.length + ofParameters(request.parameters);
+  for (const { name, shape, parameters } of heads) {
+    weight += EACH_BYTES + 2 * name.length + 8 * shape.length + ofParameters(parameters);
+  }
+  for (const { name, parameters } of request.outputs ?? []) {
+    weight += EACH_BYTES + 2 * name.length + ofParameters(parameters);
+  }
+  return weight;
+}
+
+function ofParameters(parameters: Parameters | undefined): number {
+  let weight = 0;
+  for (const [name, value] of parameters ?? []) {
+    weight += EACH_BYTES + 2 * name.length + (typeof value === "string" ? 2 * value.length : 0);
+  }
+  return weight;
+}
