@@ -53,8 +53,8 @@ export function openAsking({ next, keeper, env }: AskingParts): Asking {
     const began = env.clock.now();
     const reply = await next(request, at);
     if (reply.kind === "stream") return { kind: "asked", reply, notKept: "a stream" };
-    const ranMs = at.trace.facts.ranMs ?? env.clock.now() - began;
-    const notKept = await keeper.keep(question, { answer: reply, ranMs, look: shared?.look });
+    const askedMs = env.clock.now() - began;
+    const notKept = await keeper.keep(question, { answer: reply, askedMs, look: shared?.look });
     return { kind: "asked", reply, ...(notKept === undefined ? {} : { notKept }) };
   };
   return {

@@ -10,6 +10,7 @@ import type { Question } from "./question.ts";
 import type { Kept, Room } from "./room.ts";
 import type { Place, Scope, SecondLook, StoredAnswer } from "./second-level.ts";
 import type { CacheOptions } from "./words.ts";
+import { openWorth } from "./worth.ts";
 
 /** An answer that was found. */
 export interface Found {
@@ -30,8 +31,8 @@ export interface Keeper {
 /** An answer of the model. */
 export interface Made {
   readonly answer: InferResponse;
-  /** How long the model took, in milliseconds. */
-  readonly ranMs: number;
+  /** How long it took, in milliseconds. */
+  readonly askedMs: number;
   /** The generations in the shared store before it was asked. */
   readonly look: SecondLook | undefined;
 }
@@ -55,6 +56,7 @@ export function openKeeper(parts: KeeperParts): Keeper {
   const { model, room, env, run, options } = parts;
   const shelf = room.shelf(model, options.maxBytes);
   const { second } = room;
+  const worth = openWorth();
   const collided = () => env.emit({ type: "cache-dropped", model, why: "collision" });
 
   const put = (question: Question, stored: StoredAnswer, bornAt: number) => {
@@ -98,9 +100,10 @@ export function openKeeper(parts: KeeperParts): Keeper {
       put(question, stored, env.clock.now() - ageMs);
       return { look, found: { answer: stored.answer, ageMs, freshMs: stored.freshMs } };
     },
-    async keep(question, { answer, ranMs, look }) {
-      const { mark, lookMs } = question;
-      if (ranMs < lookMs) return "the model is quicker than a look-up";
+    async keep(question, { answer, askedMs, look }) {
+      const { mark } = question;
+      worth.note(question.lookMs, askedMs);
+      if (!worth.pays) return "the model is quicker than a look-up";
       const bornAt = env.clock.now();
       const madeAt = env.clock.wall();
       const small = bytesOf(answer) <= SMALL_BYTES;

@@ -60,16 +60,6 @@ describe("an equal question", () => {
     expect(firstOf(await (await bench.miss({}, answerOf(7))).answer)).toBe(7);
     expect(firstOf(await bench.ask().answer)).toBe(7);
   });
-
-  it("is asked again where a look-up takes longer than the model", async () => {
-    const bench = openCacheBench();
-    const slow = bench.ask();
-    const asked = await bench.handle.next();
-    asked.call.trace.learn({ ranMs: -1 });
-    asked.reply(answerOf(5));
-    await slow.answer;
-    expect(slow.said()).toBe("miss: not kept, the model is quicker than a look-up");
-  });
 });
 
 describe("what passes the cache by", () => {
