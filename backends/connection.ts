@@ -34,6 +34,11 @@ export interface Connection {
    */
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
   readonly control?: ControlPlane;
+  /**
+   * The server goes on with what was asked when its caller has gone: a call that nobody waits for any longer is not aborted,
+   * and takes its place at the endpoint until it is answered.
+   */
+  readonly runsOn?: boolean;
   close(): Promise<void>;
 }
 

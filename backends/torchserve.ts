@@ -32,6 +32,8 @@ function connect(words: Words, door: Door): Connection {
   const calls = callsOf(words, door, versions);
   return {
     infer: calls.infer,
+    // its workers finish a job whose client has left. Source: protocols.md 16
+    runsOn: true,
     health: calls.health,
     models: (wanted, signal) => management?.models(wanted, signal) ?? Promise.resolve(believed(words, wanted)),
     metadata: (model) => Promise.reject<ModelMetadata>(untold(model.name)),

@@ -12,6 +12,7 @@ import type { Source } from "./catalog.ts";
 import type { Place } from "./discovery.ts";
 import { type Health, openHealth } from "./health.ts";
 import { hasReady, type Look, lookOf } from "./looks.ts";
+import { type Abandoned, runOn } from "./run-on.ts";
 import { type CallSlots, openSlots, rowsOf } from "./slots.ts";
 import type { HealthWords, LimitWords } from "./words.ts";
 
@@ -88,12 +89,20 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
   });
   const close = async () => {
     health.close();
+    // nobody waits for them: they do not hold up the close
+    for (const { cancel } of abandoned) cancel(closed());
     // now, not when its calls have ended: a new one may stand under the same id by then
     env.emit({ type: "endpoint-state", backend, endpoint: id, state: "gone", reason: undefined });
     await slots.idle();
     await options.closeConnection();
   };
-  const runs = { backend, id, connection, env, enter: slots.enter, suspect: health.suspect };
+  const abandoned = new Set<Abandoned>();
+  const abandon = (work: Abandoned) => {
+    if (closing !== undefined) return work.cancel(closed());
+    abandoned.add(work);
+    void work.ended.then(() => abandoned.delete(work));
+  };
+  const runs = { backend, id, connection, env, enter: slots.enter, suspect: health.suspect, abandon };
 
   return {
     id,
@@ -141,6 +150,10 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
   };
 }
 
+function closed(): InferError {
+  return new InferError("cancelled", "the endpoint is closed");
+}
+
 function* looksWith(own: Look | undefined, others: Iterable<Look>): Generator<Look> {
   if (own !== undefined) yield own;
   yield* others;
@@ -162,6 +175,8 @@ interface Runs {
   readonly env: Env;
   readonly enter: CallSlots["enter"];
   suspect(): void;
+  /** Work that nobody waits for any longer, and that goes on. */
+  abandon(work: Abandoned): void;
 }
 
 async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Reply> {
@@ -186,11 +201,22 @@ async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Rep
     const model = request.model.name;
     env.emit({ type: "run-done", backend, model, version: version ?? "", queuedMs: permit.waitedMs, ranMs });
   };
+  const wasted = async ({ ended }: Abandoned) => {
+    over(await ended, undefined);
+    env.emit({ type: "wasted", backend, model: request.model.name, ranMs: env.clock.now() - startedAt });
+  };
+  let isAbandoned = false;
+  const leave = (work: Abandoned) => {
+    isAbandoned = true;
+    runs.abandon(work);
+    void wasted(work);
+  };
+  const ask = connection.runsOn === true ? runOn(connection.infer, leave) : connection.infer;
   let reply: Reply;
   try {
-    reply = await connection.infer(request, call);
+    reply = await ask(request, call);
   } catch (error) {
-    over(error, undefined);
+    if (!isAbandoned) over(error, undefined);
     throw error;
   }
   if (reply.kind === "stream") {

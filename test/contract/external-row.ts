@@ -33,6 +33,8 @@ export interface ExternalRow {
   readonly faults: readonly RecordedFault[];
   /** What the kind does not keep to yet: the test of it must fail until it does. */
   readonly notYet?: readonly "content type"[];
+  /** The server finishes what was asked when its caller has gone, so that it is not told. */
+  readonly runsOn?: boolean;
   /** The server ends the connection after each answer. */
   readonly closes?: boolean;
 }

@@ -127,7 +127,7 @@ export const EXTERNAL_ROWS: readonly ExternalRow[] = [
     ...{ kind: "torchserve", server: "torchserve", over: "http", model: "digits", version: "1.0", inputs: IMAGES },
     words: (management) => ({ management, models: { digits: { signature: DIGITS_SIGNATURE } } }),
     expected: () => digits("torchserve", "infer"),
-    ...{ usual: "infer", asks: /^POST \/predictions\/digits(\/1\.0)?$/ },
+    ...{ runsOn: true, usual: "infer", asks: /^POST \/predictions\/digits(\/1\.0)?$/ },
     faults: [
       ["infer-unknown-model", ...CALLER("not-found")],
       ["infer-unknown-version", ...CALLER("not-found")],

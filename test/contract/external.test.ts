@@ -85,7 +85,7 @@ describe.each(EXTERNAL_ROWS)("$kind: $server over $over", (row: ExternalRow) => 
     },
   );
 
-  test("stops asking when the caller leaves, and says why", async () => {
+  test(`${row.runsOn ? "frees the caller that leaves though the server runs on" : "stops asking when the caller leaves"}, and says why`, async () => {
     opened.script.fault = row.over === "http" ? { fault: "hang", after: "nothing" } : { fault: "hang" };
     const asked = opened.asked();
     const call = aCall();
@@ -94,6 +94,11 @@ describe.each(EXTERNAL_ROWS)("$kind: $server over $over", (row: ExternalRow) => 
     const open = opened.http?.connections.open ?? 0;
     call.cancel(new InferError("cancelled", "gone"));
     expect(await failed).toMatchObject({ code: "cancelled", message: "gone" });
+    if (row.runsOn === true) {
+      expect([opened.http?.connections.open, opened.endpoint.slots.busy]).toEqual([open, 1]);
+      call.end();
+      return;
+    }
     if (opened.http !== undefined) await until(() => (opened.http?.connections.open ?? 0) < open);
     if (opened.grpc !== undefined) await until(() => opened.grpc?.asked.at(-1)?.cancelled === true);
     call.end();
