@@ -24,6 +24,8 @@ export interface GuardStatus {
 export interface Guard {
   /** Whether the endpoint may be given work now; cheap, for every request. */
   available(): boolean;
+  /** Whether it wants one call to see how the endpoint is: some balancers would never choose one that failed before. */
+  due(): boolean;
   /** Whether it takes one of the places in the half of the pool that may be out. */
   out(): boolean;
   /** An operator keeps the endpoint from all work: not even who believes no guard asks it. */

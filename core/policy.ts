@@ -29,6 +29,8 @@ export interface Candidate {
   readonly endpoint: Endpoint;
   /** Whether it should be given work now: healthy and not tripped. */
   available(): boolean;
+  /** Whether a guard before it waits for one call to see how the endpoint is; never, when absent. */
+  due?(): boolean;
   /** Whether it had the model when it was last looked at. */
   serves(): boolean;
   /** Refuses at once when a guard before the endpoint keeps it from work. */

@@ -9,7 +9,7 @@ import { canonical } from "./parts.ts";
 import { AT_ENDPOINT } from "./stack.ts";
 
 /** All that stands before one endpoint, as one. */
-export type Before = Pick<Guard, "available" | "barred" | "layer" | "anyway">;
+export type Before = Pick<Guard, "available" | "due" | "barred" | "layer" | "anyway">;
 
 export interface GuardTable extends Guards {
   /** The guards of a backend for a model, until they are released; those of other models where the words are the same. */
@@ -188,6 +188,7 @@ function together(guards: readonly Guard[]): Before | undefined {
   if (guards.length === 0) return undefined;
   return {
     available: () => guards.every((guard) => guard.available()),
+    due: () => guards.some((guard) => guard.due()),
     barred: () => guards.some((guard) => guard.barred()),
     layer: (next) => guards.reduceRight((inner, guard) => guard.layer(inner), next),
     anyway: (next) => guards.reduceRight((inner, guard) => guard.anyway(inner), next),

@@ -29,7 +29,7 @@ export interface LeafOptions {
 export type GuardsOf = (
   target: Target,
   endpoint: Endpoint,
-) => Pick<Guard, "available" | "barred" | "layer" | "anyway"> | undefined;
+) => Pick<Guard, "available" | "due" | "barred" | "layer" | "anyway"> | undefined;
 
 /** A Service that answers for one version, whatever version its requests name. */
 export function openLeaf({ model, targets, layers, balance, run, guards }: LeafOptions): Service {
@@ -109,6 +109,7 @@ function openCandidate({ model, target, endpoint, run, guards }: CandidateParts)
     endpoint,
     serves: () => serves() && !guard.barred(),
     available: () => endpoint.available() && guard.available(),
+    due: guard.due,
     // guards see the backend's own faults: that it has lost one model says nothing of the others
     service: through(guard.layer(bridged)),
     anyway: through(guard.anyway(bridged)),

@@ -94,7 +94,8 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
   return async (request, call) => {
     const all = seats.of(candidates.list());
     const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, view);
-    const seat = preferred(eligible, call) ?? (eligible.length > 1 ? pick(eligible, call) : eligible[0]);
+    const seat =
+      due(eligible, call) ?? preferred(eligible, call) ?? (eligible.length > 1 ? pick(eligible, call) : eligible[0]);
     if (seat === undefined) throw nobody(model, all.length);
     if (all.length > 1) call.trace.decide("balance", said(options.by, seat, { of: eligible.length, panic }));
     return ask({ seat, rows: rowsOf(request), panic }, request, call);
@@ -105,6 +106,12 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
 function preferred(eligible: readonly Seat[], { attempt }: Call): Seat | undefined {
   if (attempt.prefer === undefined || attempt.avoid.includes(attempt.prefer)) return undefined;
   return eligible.find(({ candidate }) => candidate.endpoint.id === attempt.prefer);
+}
+
+/** Where a breaker waits for its probe: a batch may be one, a retry not, and a sequence not, which could not begin again. */
+function due(eligible: readonly Seat[], { attempt, sequence }: Call): Seat | undefined {
+  if (attempt.n > 1 || sequence !== undefined) return undefined;
+  return eligible.find(({ candidate }) => candidate.due?.() === true);
 }
 
 interface Asked {

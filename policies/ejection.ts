@@ -98,6 +98,7 @@ export function openEjection(options: EjectionOptions, context: GuardContext): O
     tell(member, "returned");
     const guard: Guard = {
       available: () => member.out === undefined,
+      due: () => false,
       out: () => member.out !== undefined,
       barred: () => false,
       layer,

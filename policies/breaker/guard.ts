@@ -44,6 +44,7 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
 
   return {
     available: machine.may,
+    due: machine.due,
     out: machine.out,
     barred: machine.barred,
     layer: (next) => async (request, call) => {

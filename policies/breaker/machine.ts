@@ -54,6 +54,8 @@ export interface Machine {
   /** Undefined when the call may not pass. Who gets a pass tells what came of it. */
   enter(): Pass | undefined;
   may(): boolean;
+  /** It waits for a probe. */
+  due(): boolean;
   out(): boolean;
   barred(): boolean;
   status(): BreakerStatus;
@@ -174,6 +176,7 @@ export function openMachine({ options, env, room, openCircuit, changed, held }: 
       if (phase.state === "half-open") return !phase.probing;
       return phase.state === "closed" || (phase.state === "forced" && phase.to === "closed");
     },
+    due: () => phase.state === "half-open" && !phase.probing,
     out: () => phase.state === "open" || phase.state === "half-open",
     barred: () => phase.state === "forced" && phase.to === "open",
     status() {
