@@ -1,12 +1,13 @@
 // The faults of a server of the Open Inference Protocol over HTTP, by name: what it does in place of answering.
 
 import { body, type ChaosAsk, httpAnswer, type Spoil } from "./chaos-http.ts";
+import { dropping } from "./chaos-proxy.ts";
 
 /** Milliseconds between two bytes of a drip. */
 const DRIP_MS = 2;
 
 const resetAfter = ({ socket }: ChaosAsk, bytes: Buffer) => {
-  socket.write(bytes, () => setImmediate(() => socket.resetAndDestroy()));
+  socket.write(bytes, () => setImmediate(() => dropping(socket)()));
 };
 
 const rightBytes = ({ x, id }: ChaosAsk) => httpAnswer(body({ x, id }));
@@ -26,7 +27,7 @@ const says = (status: number, text: string, headers: Readonly<Record<string, str
 /** Every fault that spoils one answer. */
 export const HTTP_FAULTS = {
   "takes the request and hangs": () => {},
-  "resets before any byte": ({ socket }) => void socket.resetAndDestroy(),
+  "resets before any byte": ({ socket }) => void dropping(socket)(),
   "resets inside the headers": (ask) => resetAfter(ask, rightBytes(ask).subarray(0, 25)),
   "resets behind the headers": (ask) => {
     const bytes = rightBytes(ask);

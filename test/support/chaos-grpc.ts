@@ -49,6 +49,8 @@ export async function startChaosGrpc(): Promise<ChaosGrpcServer> {
       const method = String(headers[":path"]).split("/").at(-1) ?? "";
       if (method === "ServerReady") checks += 1;
       if (method !== "ModelInfer") return answerGrpc(stream, TOLD[method]);
+      // the connection may have gone while the request came
+      if (stream.session === undefined) return;
       asks += 1;
       const ask = askOf(stream, Buffer.concat(parts).subarray(5));
       return how === undefined ? ask.right() : how(ask);

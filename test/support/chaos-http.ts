@@ -48,8 +48,8 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
   const server = await rawUpstream(
     (request) => {
       const [, path = ""] = request.line.split(" ");
+      if (!sockets.has(request.socket)) request.socket.once("close", () => sockets.delete(request.socket));
       sockets.add(request.socket);
-      request.socket.once("close", () => sockets.delete(request.socket));
       if (path === "/v2/health/ready") {
         checks += 1;
         return void request.socket.write(httpAnswer("", health));

@@ -30,7 +30,7 @@ export interface ChaosProxy {
 
 /** Starts a proxy on a free port of the loopback in front of that port. */
 export async function openProxy(to: number): Promise<ChaosProxy> {
-  const pairs = new Set<readonly [Socket, Socket | undefined]>();
+  const pairs = new Set<Pair>();
   let toxic: Toxic | undefined;
   let taken = 0;
   let asked = 0;
@@ -42,22 +42,23 @@ export async function openProxy(to: number): Promise<ChaosProxy> {
       asked += bytes.byteLength;
     });
     const now = toxic;
-    if (now?.kind === "reset") return void near.resetAndDestroy();
+    const drop = dropping(near);
+    if (now?.kind === "reset") return drop();
     const far = now?.kind === "hang" ? undefined : connect(to, "127.0.0.1");
-    const pair = [near, far] as const;
+    const pair = { near, far, drop };
     pairs.add(pair);
     near.once("close", () => {
       far?.destroy();
       pairs.delete(pair);
     });
-    if (far !== undefined) join(near, far, now);
+    if (far !== undefined) join({ near, far, drop }, now);
   });
   const listen = (port: number) =>
     new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   const stop = () => {
     const stopped = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : undefined;
-    for (const [near, far] of pairs) {
-      near.resetAndDestroy();
+    for (const { far, drop } of pairs) {
+      drop();
       far?.destroy();
     }
     return stopped;
@@ -86,9 +87,16 @@ export async function openProxy(to: number): Promise<ChaosProxy> {
   };
 }
 
-function join(near: Socket, far: Socket, toxic: Toxic | undefined): void {
+/** A connection of the gateway's, its other end, and the way to reset it. */
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket | undefined;
+  drop(): void;
+}
+
+function join({ near, far, drop }: Pair & { readonly far: Socket }, toxic: Toxic | undefined): void {
   let back = 0;
-  far.on("error", () => near.resetAndDestroy());
+  far.on("error", drop);
   near.on("data", (bytes: Buffer) => far.write(bytes));
   near.once("end", () => far.end());
   far.on("data", (bytes: Buffer) => {
@@ -97,7 +105,17 @@ function join(near: Socket, far: Socket, toxic: Toxic | undefined): void {
     const left = Math.max(0, toxic.afterBytes - back);
     back += bytes.byteLength;
     // what has been written is out before the reset
-    near.write(bytes.subarray(0, left), () => back >= toxic.afterBytes && near.resetAndDestroy());
+    near.write(bytes.subarray(0, left), () => back >= toxic.afterBytes && drop());
   });
   far.once("end", () => near.end());
+}
+
+/** Resets a connection, once: Node keeps the handle of one that is reset twice. */
+export function dropping(socket: Socket): () => void {
+  let dropped = false;
+  return () => {
+    if (dropped || socket.destroyed) return;
+    dropped = true;
+    socket.resetAndDestroy();
+  };
 }
