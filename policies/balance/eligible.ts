@@ -28,11 +28,16 @@ export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], vi
   const healthy = serving.filter((seat) => seat.available());
   const panic = healthy.length < view.panicBelow * serving.length;
   const usable = panic ? serving : healthy;
-  const kept = avoid.length === 0 ? usable : usable.filter(({ candidate }) => !avoid.includes(candidate.endpoint.id));
-  const asked = kept.length === 0 ? usable : kept;
+  const others = (from: readonly Seat[]) => from.filter(({ candidate }) => !avoid.includes(candidate.endpoint.id));
+  // another try goes to one that is healthy where there is one, panic or not: the first may have gone to one that is not
+  const asked = avoid.length === 0 ? usable : ([others(healthy), others(usable)].find(isSome) ?? usable);
   const open = asked.filter(hasRoom);
   const seats = open.length === 0 ? asked : open;
   return { seats: panic ? seats : nearest(seats, serving, view), panic };
+}
+
+function isSome({ length }: readonly Seat[]): boolean {
+  return length > 0;
 }
 
 /** Workers queue what they cannot run at once, and that is counted in their time; a server's limit keeps it from all more. */

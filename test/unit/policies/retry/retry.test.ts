@@ -55,6 +55,15 @@ describe("a retry", () => {
     expect(asked(one)).toEqual([1, 0]);
   });
 
+  it("goes to one that is healthy, also where so few are that health is not believed", async () => {
+    const one = bench(true, { servers: 4 });
+    for (const server of one.servers.slice(0, 3))
+      Object.assign(server, { healthy: false, answer: failing("unavailable") });
+    const got: string[] = [];
+    for (let i = 0; i < 8; i += 1) got.push(await outcome(one.ask()));
+    expect([got, asked(one)]).toEqual([Array(8).fill("e4"), [2, 2, 2, 8]]);
+  });
+
   it("tries as many endpoints as it may, each once", async () => {
     const one = bench({ attempts: 3 }, { servers: 4 });
     for (const server of one.servers) server.answer = failing("bad-backend");
