@@ -20,14 +20,19 @@ export interface Answer {
 
 /**
  * A window is at least so long and has at least so many answers, so that one odd answer moves nothing. Ten windows a second
- * let the limit grow by up to 8 in that time; Netflix's one a second would take minutes to find a large server out.
+ * let the limit grow by up to 8 in that time; with Netflix's one a second it would take minutes to find a large server out.
  */
 const WINDOW_MS = 100;
 const WINDOW_ANSWERS = 10;
+/**
+ * The long run is as long as with Netflix's windows, ten minutes: under a load that stays too high it comes up to the latency of
+ * that load, and the shorter it is the sooner the limit follows.
+ */
+const LONG_WINDOWS = (GRADIENT2.longWindow * 1000) / WINDOW_MS;
 
 /** @param most never beyond it, whatever the latency says */
 export function openAdaptive(clock: Clock, most: number): Adaptive {
-  const gradient = openGradient2({ ...GRADIENT2, max: Math.min(GRADIENT2.max, most) });
+  const gradient = openGradient2({ ...GRADIENT2, longWindow: LONG_WINDOWS, max: Math.min(GRADIENT2.max, most) });
   let window = fresh(clock.now());
   let lastMean = 0;
   return {
