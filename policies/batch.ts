@@ -6,6 +6,7 @@ import type { LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { RunSliced } from "../core/run.ts";
 import type { Layer } from "../core/service.ts";
+import { openSendAlone } from "./batch/alone.ts";
 import { type Known, openGate } from "./batch/gate.ts";
 import { bytesOf, rowsOf } from "./batch/key.ts";
 import { cutRequest, partsOf } from "./batch/merge.ts";
@@ -47,6 +48,7 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
       options,
       places: openPlaces({ candidates: parts.candidates, inFlight: options.inFlight }),
       send: trial.send,
+      sendAlone: openSendAlone({ ...parts, next }),
       metadata: () => metadata,
       cap: trial.cap,
       soon: parts.soon ?? ((callback) => void setImmediate(callback)),
@@ -58,7 +60,8 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
       }
       metadata = known.metadata;
       if (asked.rows > options.maxRows) return inParts(asked, { scheduler, run, maxRows: options.maxRows });
-      return scheduler.enter(asked.request, asked.call, asked.rows).answer;
+      const { request, call, rows } = asked;
+      return scheduler.alone(request, call, rows) ?? scheduler.enter(request, call, rows).answer;
     };
     return async (request, call) => {
       const rows = mayJoin(request, call) ? (rowsOf(request) ?? 0) : 0;

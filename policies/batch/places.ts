@@ -19,6 +19,8 @@ export interface Places {
    * @param isOff whether batching gains nothing there now, so that nothing is held back for it
    */
   free(isOff: (place: Place) => boolean): readonly { readonly place: Place; readonly slots: number }[];
+  /** The one endpoint, where there is but one and it could begin a batch now while none of ours is there. */
+  onlyFree(): Place | undefined;
   /** Calls back once when one that is not ours has gone from an endpoint. */
   whenFreed(callback: () => void): void;
   /** The list of endpoints is another one than at the last look. */
@@ -67,6 +69,12 @@ export function openPlaces({ candidates, inFlight }: PlacesOptions): Places {
       if (free.length > 0 || serving.some(isBusy) || serving.some((one) => placeOf(one).own > 0)) return free;
       // nobody can take work for another reason: the layers below say which, or find somebody all the same
       return anywhere.own < inFlight ? [{ place: anywhere, slots: inFlight - anywhere.own }] : [];
+    },
+    onlyFree() {
+      list = candidates.list();
+      const [only] = list;
+      if (only === undefined || list.length > 1 || !only.serves() || !only.available()) return undefined;
+      return only.endpoint.slots.free > 0 ? placeOf(only) : undefined;
     },
     whenFreed(callback) {
       stopWaiting();

@@ -4,13 +4,13 @@ import type { Call } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
 import type { ModelMetadata } from "../../core/model.ts";
-import type { InferRequest } from "../../core/request.ts";
+import type { InferRequest, Reply } from "../../core/request.ts";
+import type { SendAlone } from "./alone.ts";
 import { type Bucket, type Buckets, openBuckets } from "./buckets.ts";
-import { fill, type Vessel } from "./fill.ts";
-import { type Formed, formBatch } from "./form.ts";
+import { delayMs, formFor, isInTime, learnerAt, learnFrom, type Option, shares } from "./deal.ts";
+import type { Formed } from "./form.ts";
 import { bucketKey, bytesOf } from "./key.ts";
 import { type Member, openMember } from "./member.ts";
-import { matchedRows, pays, waitMs } from "./pace.ts";
 import type { Place, Places } from "./places.ts";
 import type { Ran, Send } from "./send.ts";
 import type { BatchOptions } from "./words.ts";
@@ -23,6 +23,11 @@ export interface Scheduler {
    * @throws InferError overloaded when too many wait already
    */
   enter(request: InferRequest, call: Call, rows: number): Member;
+  /**
+   * Sends a request at once, as it is, when nobody waits or runs and there is one endpoint with a free slot; undefined when
+   * it has to stand in line.
+   */
+  alone(request: InferRequest, call: Call, rows: number): Promise<Reply> | undefined;
   /** Requests that wait. */
   readonly waiting: number;
   /** Buckets that are kept. */
@@ -36,6 +41,7 @@ export interface SchedulerOptions {
   readonly env: Env;
   readonly places: Places;
   readonly send: Send;
+  readonly sendAlone: SendAlone;
   /** The signature as it was last told. */
   metadata(): ModelMetadata | undefined;
   /** The most rows that may be joined for a reason beyond speed, as while the model is being tried. */
@@ -43,19 +49,6 @@ export interface SchedulerOptions {
   /** Calls back when this turn of the event loop has read what there is to read. */
   soon(callback: () => void): void;
 }
-
-/** How an endpoint stands in a bucket. */
-interface Option {
-  readonly place: Place;
-  readonly slots: number;
-}
-
-/** The word under which the cost is learned where the balancer chooses. */
-const ANYWHERE = "";
-/** Weight of one wait at an endpoint among many. */
-const ALPHA = 0.2;
-/** Before so many samples an endpoint is tried rather than judged. Source: rule 2. */
-const ENOUGH = 8;
 
 export function openScheduler(parts: SchedulerOptions): Scheduler {
   const { options, env, places } = parts;
@@ -116,6 +109,14 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
     const metadata = parts.metadata();
     if (metadata === undefined) return;
     for (const member of members) take(bucket, member);
+    const { ran, release } = occupy(bucket, place);
+    const endpoint = places.several ? place.id : undefined;
+    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
+    void parts.send(batch, ran).finally(release);
+  };
+
+  /** A slot of the place is ours until it has answered, or until it is let go of. */
+  const occupy = (bucket: Bucket, place: Place) => {
     place.own += 1;
     running += 1;
     let held = true;
@@ -131,10 +132,15 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       learnFrom(one, { bucket, place, now: env.clock.now() });
       release();
     };
-    const endpoint = places.several ? place.id : undefined;
-    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
-    void parts.send(batch, ran).finally(release);
+    return { ran, release };
   };
+
+  const bucketOf = (request: InferRequest, call: Call): Bucket => {
+    const said = options.headers.length === 0 ? undefined : { names: options.headers, headers: call.headers };
+    return buckets.of(bucketKey(request, said));
+  };
+  // padding, preferred sizes and waiting for others are for those who stand in line
+  const isPlain = options.maxDelayMs === 0 && options.sizes.length === 0 && options.preferred.length === 0;
 
   const take = (bucket: Bucket, member: Member): void => {
     if (bucket.line.remove(member)) waiting -= 1;
@@ -146,8 +152,7 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
         const text = `${waiting} requests wait for a batch already, as many as may (batch.maxQueue)`;
         throw new InferError("overloaded", text, { retryAfterMs: 100 });
       }
-      const said = options.headers.length === 0 ? undefined : { names: options.headers, headers: call.headers };
-      const bucket = buckets.of(bucketKey(request, said));
+      const bucket = bucketOf(request, call);
       const bytes = bytesOf(request);
       const member = openMember({ request, call, rows, bytes, onSettled: (left) => take(bucket, left) });
       bucket.line.add(member);
@@ -158,6 +163,19 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       // while all are busy the one that becomes free looks at the line
       else if (!blocked || places.changed()) schedule();
       return member;
+    },
+    alone(request, call, rows) {
+      const metadata = parts.metadata();
+      if (!isPlain || running > 0 || waiting > 0 || scheduled || metadata === undefined) return undefined;
+      const place = places.onlyFree();
+      if (place === undefined) return undefined;
+      const bucket = bucketOf(request, call);
+      const learner = learnerAt(bucket, place);
+      const now = env.clock.now();
+      if (learner.believed(now) && !isInTime(learner.cost(), { rows, leftMs: call.deadline - now })) return undefined;
+      const reason = rows > 1 && rows >= Math.max(2, learner.useful(now)) ? "full" : "slot-free";
+      const { ran, release } = occupy(bucket, place);
+      return parts.sendAlone({ request, call, rows, reason, metadata }, ran).finally(release);
     },
     get waiting() {
       return waiting;
@@ -183,92 +201,5 @@ function isMoreUrgent({ line }: Bucket, { line: other }: Bucket): boolean {
 }
 
 function isOffIn(bucket: Bucket, now: number): (place: Place) => boolean {
-  return ({ id }) => bucket.learner(id ?? ANYWHERE).useful(now) === 1;
-}
-
-interface Delayed {
-  readonly bucket: Bucket;
-  readonly free: readonly Option[];
-  readonly options: BatchOptions;
-}
-
-/** Only with several idle slots: with one, what comes while it is busy joins by itself. */
-function delayMs({ bucket, free, options }: Delayed, now: number): number {
-  const slots = free.reduce((sum, one) => sum + one.slots, 0);
-  const [first] = free;
-  if (options.maxDelayMs === 0 || slots < 2 || first === undefined) return 0;
-  const learner = bucket.learner(first.place.id ?? ANYWHERE);
-  const cost = learner.cost();
-  const oldest = bucket.line.oldest();
-  if (cost === undefined || oldest === undefined) return 0;
-  const rate = bucket.pace.rate(now);
-  const wanted = matchedRows(rate, cost, { slots, most: learner.useful(now) });
-  if (!pays(rate, cost, wanted)) return 0;
-  const { deadline } = oldest.call;
-  const { rows } = bucket.line;
-  return waitMs({ rows, since: oldest.queuedAt, deadline, maxDelayMs: options.maxDelayMs }, wanted, now);
-}
-
-interface Share {
-  readonly place: Place;
-  readonly rows: number;
-}
-
-/** Which endpoints get how many of the rows that wait. */
-function shares(
-  bucket: Bucket,
-  free: readonly Option[],
-  { now, cap }: { readonly now: number; readonly cap: number },
-): readonly Share[] {
-  const known = free.map(({ place }) => {
-    const learner = bucket.learner(place.id ?? ANYWHERE);
-    return { place, learner, useful: Math.min(cap, learner.useful(now)) };
-  });
-  const least = known.reduce((a, b) => (b.learner.samples + b.place.own < a.learner.samples + a.place.own ? b : a));
-  // one of which too little is known is tried first
-  if (known.length === 1 || least.learner.samples < ENOUGH) return [{ place: least.place, rows: least.useful }];
-  const vessels = known.map(({ place, learner, useful }): Vessel => {
-    const { a, B } = learner.cost() ?? { a: 0, B: 0 };
-    return { a, B, waitMs: expectedWaitMs(place), useful };
-  });
-  const rows = fill(bucket.line.rows, vessels);
-  return known.flatMap(({ place }, i) => ((rows[i] ?? 0) > 0 ? [{ place, rows: rows[i] as number }] : []));
-}
-
-function expectedWaitMs(place: Place): number {
-  return place.own === 0 ? 0 : place.queuedMs;
-}
-
-interface Forming extends Share {
-  readonly now: number;
-  readonly options: BatchOptions;
-}
-
-function formFor(bucket: Bucket, { place, rows, now, options }: Forming): Formed {
-  const learner = bucket.learner(place.id ?? ANYWHERE);
-  const useful = learner.useful(now);
-  const formed = formBatch(bucket.line, {
-    rows,
-    full: Math.max(2, useful),
-    bytes: options.maxBytes,
-    preferred: options.preferred,
-    cost: learner.believed(now) ? learner.cost() : undefined,
-    waitMs: expectedWaitMs(place),
-    now,
-  });
-  const oldest = bucket.line.oldest();
-  const delayed = options.maxDelayMs > 0 && oldest !== undefined && now - oldest.queuedAt >= options.maxDelayMs;
-  return delayed && formed.reason === "slot-free" ? { ...formed, reason: "delay" } : formed;
-}
-
-interface Learning {
-  readonly bucket: Bucket;
-  readonly place: Place;
-  readonly now: number;
-}
-
-function learnFrom({ rows, tookMs, queuedMs, endpoint }: Ran, { bucket, place, now }: Learning): void {
-  // another may have answered than the one that was chosen
-  bucket.learner((place.id === undefined ? undefined : endpoint) ?? place.id ?? ANYWHERE).learn(rows, tookMs, now);
-  place.queuedMs += ALPHA * (queuedMs - place.queuedMs);
+  return (place) => learnerAt(bucket, place).useful(now) === 1;
 }

@@ -192,9 +192,17 @@ function tellRan(facts: Facts, { options, padded, ran }: Work, startedAt: number
 function tellMember({ call, queuedAt }: Member, { batch, rows, sentAt }: Work, facts: Facts): void {
   const waitedMs = sentAt - queuedAt;
   call.trace.learn({ ...facts, queuedMs: waitedMs + (facts.queuedMs ?? 0) });
-  const others = batch.members.length - 1;
-  const size = `batch of ${rows} ${rows === 1 ? "row" : "rows"} ${others === 0 ? "alone" : `with ${others} ${others === 1 ? "other" : "others"}`}`;
-  call.trace.decide("batch", `${size}, waited ${waitedMs.toFixed(1)} ms, released: ${batch.reason}`);
+  call.trace.decide("batch", saidOf({ rows, others: batch.members.length - 1, reason: batch.reason }, waitedMs));
+}
+
+/** A batch in words. */
+export function saidOf(
+  { rows, others, reason }: { readonly rows: number; readonly others: number; readonly reason: Reason },
+  waitedMs: number,
+): string {
+  const size = `batch of ${rows} ${rows === 1 ? "row" : "rows"}`;
+  const company = others === 0 ? "alone" : `with ${others} ${others === 1 ? "other" : "others"}`;
+  return `${size} ${company}, waited ${waitedMs.toFixed(1)} ms, released: ${reason}`;
 }
 
 function emit(facts: Facts, { batch, options, rows, sentAt }: Work, startedAt: number): void {

@@ -84,6 +84,19 @@ describe("a batch is let go", () => {
     expect(bench.fakes[0]?.asked).toMatchObject([{ at: 0 }]);
   });
 
+  it("as the request itself when it is alone, and what it has waited above counts beside the wait at its endpoint", async () => {
+    const bench = openBench({ places: [place] });
+    const one = bench.ask([1]);
+    one.call.trace.learn({ queuedMs: 7 });
+    await bench.settle();
+    await bench.pass(2, 1);
+    expect(gotOf(one)).toEqual(wantOf([1]));
+    expect(one.call.trace.facts.queuedMs).toBe(7);
+    expect(bench.env.events.filter(({ type }) => type === "batch-sent")).toMatchObject([
+      { rows: 1, requests: 1, waitedMs: 0, ranMs: 2, reason: "slot-free" },
+    ]);
+  });
+
   it("with all that came in one turn of the event loop", async () => {
     const bench = openBench({ places: [{ ...place, slots: 4 }] });
     const askings = [[1], [2], [3]].map((values) => bench.ask(values));
