@@ -2,6 +2,7 @@
 
 import { InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireRequest } from "../../core/protocol.ts";
+import { DESCRIPTORS } from "./grpc-descriptors/tfs.ts";
 import { grpcFail, grpcReply } from "./grpc-status.ts";
 import { modelMetadata, modelStatus } from "./tfs-grpc/documents.ts";
 import { classify, regress } from "./tfs-grpc/examples.ts";
@@ -18,6 +19,7 @@ export const tfsGrpc: Protocol = {
   name: NAME,
   listener: "grpc",
   prefixes: [PREDICTION, MODEL],
+  descriptors: DESCRIPTORS,
   fail: (error) => grpcFail(error),
   routes: [
     route(`${PREDICTION}/Predict`, predict),

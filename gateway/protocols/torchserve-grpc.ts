@@ -11,6 +11,7 @@ import { encodeHealth } from "../../wire/torchserve-documents.ts";
 import { healthResponse, predictionResponse, predictionsRequest, SERVICE } from "../../wire/torchserve-proto.ts";
 import { collected } from "./collected.ts";
 import { type Decoded, exchange } from "./exchange.ts";
+import { DESCRIPTORS } from "./grpc-descriptors/torchserve.ts";
 import { grpcFail, grpcReply, messageOf, OK } from "./grpc-status.ts";
 import { NAME as KIND, modelOf, writePrediction } from "./torchserve/predict.ts";
 import { type BodyForm, declaredOf, type ReadBody, type Reading, readForm, readTypedBody } from "./typed-body.ts";
@@ -27,6 +28,7 @@ export const torchserveGrpc: Protocol = {
   name: NAME,
   listener: "grpc",
   prefixes: [SERVICE],
+  descriptors: DESCRIPTORS,
   fail: (error) => grpcFail(error),
   routes: [
     route("Ping", ping),
