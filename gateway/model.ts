@@ -19,6 +19,7 @@ import { type GuardTable, type HeldGuards, openGuards } from "./guards.ts";
 import type { GuardsOf } from "./leaf.ts";
 import { openLeaves } from "./leaves.ts";
 import type { Kept } from "./parts.ts";
+import { refuseRandom } from "./random.ts";
 import { openRoute, type Route } from "./route.ts";
 import { openSequences, SEQUENCE_LIMITS, type Sequences } from "./sequences.ts";
 import { openGuard, toldBy } from "./signatures.ts";
@@ -150,7 +151,10 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     service: modelStack({ layers: layersOf(options, setting, words), route: sequenced(route.service) }),
     signature,
     dialect: setting.dialect,
-    check: guard.check,
+    async check(signal) {
+      await guard.check(signal);
+      if (words.has("cache")) await refuseRandom({ model: name, versions, signature }, signal);
+    },
     compare: guard.compare,
     async prepare(signal) {
       const known = setting.runs.by === "versions" ? [...setting.runs.versions.keys()] : [""];

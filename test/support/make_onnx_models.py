@@ -95,6 +95,22 @@ def arithmetic():
     save("times_2_renamed", node, [value("other", kind, ["n"])], [value("y", kind, ["n"])], [by])
 
 
+def random():
+    """Noise on the input: by an operator of the graph, and by one of a graph inside a node."""
+    kind = TensorProto.FLOAT
+    noise = [helper.make_node("RandomNormalLike", ["x"], ["noise"]), helper.make_node("Add", ["x", "noise"], ["y"])]
+    save("random", noise, [value("x", kind, ["n"])], [value("y", kind, ["n"])])
+    inner = [helper.make_node("RandomNormalLike", ["x"], ["noise"]), helper.make_node("Add", ["x", "noise"], ["z"])]
+    yes = helper.make_graph(inner, "yes", [], [value("z", kind, ["n"])])
+    no = helper.make_graph([helper.make_node("Identity", ["x"], ["w"])], "no", [], [value("w", kind, ["n"])])
+    save(
+        "random_inside",
+        [helper.make_node("If", ["dice"], ["y"], then_branch=yes, else_branch=no)],
+        [value("x", kind, ["n"]), value("dice", TensorProto.BOOL, [])],
+        [value("y", kind, ["n"])],
+    )
+
+
 def slow():
     """`trips` rounds of a 64 x 64 product: the run time is set by an input."""
     kind = TensorProto.FLOAT
@@ -193,6 +209,7 @@ if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     identities()
     arithmetic()
+    random()
     slow()
     failing()
     texts()

@@ -239,3 +239,30 @@ describe("an operator", () => {
     expect(stats?.inference_stats.cache_miss.count).toBeGreaterThan(5);
   });
 });
+
+test("a model that draws random numbers refuses a cache at the start", async () => {
+  const own = await openRepository();
+  try {
+    await own.put("noise", "1", "random");
+    const yaml = (words: string) =>
+      `backends: {local: {kind: onnx, repository: "${own.root}", workers: 1}}\nmodels: {noise: {backend: local${words}}}`;
+    const first = await startGateway({ kinds: [onnx], yaml: yaml("") });
+    try {
+      const text = `${first.running.changes?.inForce().text}`.replace(
+        "{backend: local}",
+        "{backend: local, cache: true}",
+      );
+      const change = await first.running.changes?.put(text, { who: "test", why: "" });
+      expect(change).toEqual({
+        ok: false,
+        reasons: [
+          "models.noise.cache: expected a model with equal answers to equal questions, got version 1, which draws random numbers",
+        ],
+      });
+    } finally {
+      await first.close();
+    }
+  } finally {
+    await own.close();
+  }
+});

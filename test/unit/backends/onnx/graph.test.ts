@@ -95,3 +95,14 @@ describe("a graph", () => {
     expect(refused).toBeGreaterThan(100);
   });
 });
+
+describe("a model that draws random numbers", () => {
+  it.each([
+    ["random", true],
+    ["random_inside", true],
+    ["slow", undefined],
+    ["times_2", undefined],
+  ])("is known by its operators, also those inside others: %s", async (name, random) => {
+    expect((await readGraph(join(FIXTURES, `${name}.onnx`))).random).toBe(random);
+  });
+});

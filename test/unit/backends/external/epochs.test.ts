@@ -1,0 +1,63 @@
+// What is known of a model on a server that does not tell what its models are made of: since when it may be what it is.
+
+import { expect, test } from "vitest";
+import type { Identity } from "../../../../core/model.ts";
+import { type FakeServer, fakeServer, openFake, pass, ready, UNREACHABLE } from "./fake-server.ts";
+
+async function opened(servers: Readonly<Record<string, FakeServer>>, words = {}) {
+  const { env, backend } = await openFake(servers, words);
+  const of = (name = "m"): Identity => {
+    const identity = backend.identity?.({ name });
+    if (identity === undefined) throw new Error("expected an identity");
+    return identity;
+  };
+  backend.follow?.({ name: "m" });
+  await pass(env, 6_000, 1_000);
+  return { env, backend, of };
+}
+
+test("it is the same for as long as nothing is seen, and no other process has the same", async () => {
+  const { env, of } = await opened({ "a:1": fakeServer() });
+  const before = of();
+  await pass(env, 60_000, 1_000);
+  expect(of()).toBe(before);
+  expect(before.portable).toBe(false);
+  const other = await opened({ "a:1": fakeServer() });
+  expect(other.of().id).not.toBe(before.id);
+});
+
+test("it is another one when the model was not ready and is again", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of();
+  server.models = [{ ...ready("m"), state: "unavailable" }];
+  await pass(env, 6_000, 1_000);
+  server.models = [ready("m")];
+  await pass(env, 6_000, 1_000);
+  expect(of()).not.toBe(before);
+  expect(of().id).not.toBe(before.id);
+});
+
+test("it is another one when a server of it went away and came back", async () => {
+  const [one, two] = [fakeServer(), fakeServer()];
+  const { env, of } = await opened({ "a:1": one, "b:2": two });
+  const before = of();
+  two.fault = UNREACHABLE;
+  await pass(env, 20_000, 1_000);
+  two.fault = undefined;
+  await pass(env, 20_000, 1_000);
+  expect(of().id).not.toBe(before.id);
+});
+
+test("it is another one when the server is another one than before, and when a version comes", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of();
+  server.word = "fake 2.0";
+  await pass(env, 12_000, 1_000);
+  const after = of();
+  expect(after.id).not.toBe(before.id);
+  server.models = [ready("m", "1"), ready("m", "2")];
+  await pass(env, 6_000, 1_000);
+  expect(of().id).not.toBe(after.id);
+});
