@@ -1,0 +1,301 @@
+// A front that remembers what bodies were decoded to answers as one that decodes each of them, whatever comes and changes.
+
+import { describe, expect, it } from "vitest";
+import { wholeRequest } from "../../../core/deferred.ts";
+import type { ModelMetadata } from "../../../core/model.ts";
+import type { DecodeMemo, Planes, Protocol, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
+import type { InferRequest, InferResponse } from "../../../core/request.ts";
+import { openMemo } from "../../../gateway/memo.ts";
+import { kserveV1 } from "../../../gateway/protocols/kserve-v1.ts";
+import { oipRest } from "../../../gateway/protocols/oip-rest.ts";
+import { sagemakerContainer } from "../../../gateway/protocols/sagemaker-container.ts";
+import { tfsRest } from "../../../gateway/protocols/tfs-rest.ts";
+import { torchserve } from "../../../gateway/protocols/torchserve.ts";
+import { type Contents, openContents } from "../../../policies/cache/contents.ts";
+import { openDigests } from "../../../policies/cache/key.ts";
+import { runNow } from "../../../wire/sliced.ts";
+import { fakeEnv, seededRandom } from "../../support/fake-env.ts";
+
+const SECRET = new Uint8Array(32).fill(9);
+const digests = openDigests({ secret: SECRET });
+
+/** The signatures that a model has one after the other: a datatype, a name and a shape change, and one that nobody tells. */
+const SIGNATURES: readonly Pick<ModelMetadata, "inputs" | "outputs">[] = [
+  {
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],
+  },
+  {
+    inputs: [{ name: "x", datatype: "INT64", shape: [-1, 2] }],
+    outputs: [{ name: "y", datatype: "INT64", shape: [-1, 2] }],
+  },
+  {
+    inputs: [{ name: "z", datatype: "FP64", shape: [-1, 2] }],
+    outputs: [{ name: "y", datatype: "FP64", shape: [-1, 2] }],
+  },
+];
+
+const metadata = (at: number): ModelMetadata => ({
+  name: "m",
+  version: "1",
+  versions: ["1"],
+  platform: "test",
+  stateful: false,
+  ...(SIGNATURES[at % SIGNATURES.length] as (typeof SIGNATURES)[number]),
+});
+
+interface Ask {
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
+
+const JSON_TYPE = ["content-type", "application/json"] as const;
+
+const oipBody = (values: string, more = "") =>
+  `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[${values}]}]${more}}`;
+
+/** Few different ones, so that most come again; each differs from another in one thing only. */
+const BODIES = {
+  oip: [
+    oipBody("1,2"),
+    oipBody("1,3"),
+    oipBody(" 1,2"),
+    oipBody("1,2").replace("FP32", "FP64"),
+    oipBody("1,2").replace("[1,2]", "[2,1]"),
+    oipBody("1,2", ',"id":"a"'),
+    oipBody("1,2", ',"id":"b"'),
+    oipBody("1,2", ',"parameters":{"p":1}'),
+    oipBody("1,2", ',"parameters":{"p":1.0}'),
+    oipBody("1,2", ',"parameters":{"timeout":1000}'),
+    oipBody("1,2", ',"outputs":[{"name":"x"}]'),
+    oipBody("1,2", ',"outputs":[{"name":"x","parameters":{"classification":1}}]'),
+    oipBody("1,2", ',"outputs":[{"name":"x","parameters":{"binary_data":true}}]'),
+    oipBody("1,"),
+    "",
+    "nothing",
+  ],
+  rows: [
+    '{"instances":[[1,2]]}',
+    '{"instances":[[1,3]]}',
+    '{"instances":[[1,2],[3,4]]}',
+    '{"instances": [[1,2]]}',
+    '{"inputs":[[1,2]]}',
+    '{"inputs":{"z":[[1,2]]}}',
+    '{"inputs":{"x":[[1,2]]}}',
+    '{"signature_name":"other","instances":[[1,2]]}',
+    '{"instances":[[1.5,2]]}',
+    '{"instances":[["a","b"]]}',
+    "{",
+    "",
+  ],
+};
+
+const HEADERS: readonly (readonly (readonly [string, string])[])[] = [
+  [],
+  [JSON_TYPE],
+  [["content-type", "text/csv"]],
+  [JSON_TYPE, ["accept", "text/csv"]],
+  [JSON_TYPE, ["accept", "application/json"]],
+  [JSON_TYPE, ["x-request-id", "other"]],
+  [["content-type", "application/cloudevents+json"]],
+  [["ce-id", "1"], ["ce-source", "s"], ["ce-type", "t"], ["ce-specversion", "1.0"], JSON_TYPE],
+  [["inference-header-content-length", "5"]],
+  [["content-type", "application/x-www-form-urlencoded"]],
+];
+
+const FRONTS: readonly {
+  readonly protocol: Protocol;
+  readonly paths: readonly string[];
+  readonly bodies: readonly string[];
+}[] = [
+  {
+    protocol: oipRest,
+    paths: ["/v2/models/m/infer", "/v2/models/m/versions/1/infer", "/v2/models/n/infer"],
+    bodies: BODIES.oip,
+  },
+  {
+    protocol: tfsRest,
+    paths: ["/v1/models/m:predict", "/v1/models/m/versions/1:predict", "/v1/models/n:predict"],
+    bodies: BODIES.rows,
+  },
+  { protocol: kserveV1, paths: ["/v1/models/m:predict", "/v1/models/n:predict"], bodies: BODIES.rows },
+  { protocol: torchserve, paths: ["/predictions/m", "/predictions/m/1"], bodies: [...BODIES.rows, ...BODIES.oip] },
+  {
+    protocol: sagemakerContainer,
+    paths: ["/models/m/invoke", "/models/n/invoke"],
+    bodies: [...BODIES.rows, ...BODIES.oip],
+  },
+];
+
+const pick = <T>(random: () => number, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+
+function anAsk(random: () => number): Ask {
+  const { protocol, paths, bodies } = pick(random, FRONTS);
+  const query = random() < 0.2 ? pick(random, ["a=1", "a=2"]) : "";
+  return { protocol, path: pick(random, paths), query, headers: pick(random, HEADERS), body: pick(random, bodies) };
+}
+
+/** The route of the path, and what stands in it; undefined where it has none. */
+function routeOf({
+  protocol,
+  path,
+}: Ask): { readonly route: Route; readonly params: Record<string, string> } | undefined {
+  for (const route of protocol.routes) {
+    const names: string[] = [];
+    const pattern = route.path.replace(/:([a-z]+)/g, (whole, name: string, at: number) => {
+      if (at > 0 && route.path[at - 1] !== "/") return whole;
+      names.push(name);
+      return "([^/:]+)";
+    });
+    const found = route.method === "POST" ? new RegExp(`^${pattern}$`).exec(path) : null;
+    if (found !== null)
+      return { route, params: Object.fromEntries(names.map((name, i) => [name, found[i + 1] ?? ""])) };
+  }
+  return undefined;
+}
+
+/** A gateway of one model: answers are its inputs again, kept by their digests where it has a memo. */
+function anArm(memoOf?: (contents: Contents) => Pick<DecodeMemo, "key" | "find" | "keep">) {
+  const contents = openContents();
+  const answers = new Map<string, InferResponse>();
+  const state = { signature: 0, found: 0, decoded: 0 };
+  const base = memoOf?.(contents);
+  const memo: DecodeMemo | undefined =
+    base === undefined
+      ? undefined
+      : {
+          ...base,
+          wants: (model) => model === "m",
+          find(key, decode) {
+            const known = base.find(key, decode);
+            if (known !== undefined) state.found += 1;
+            return known;
+          },
+        };
+  const answer = (request: InferRequest): InferResponse => ({
+    kind: "whole",
+    model: { name: request.model.name, version: request.model.select.by },
+    outputs: request.inputs,
+    parameters: new Map(),
+  });
+  const planes = {
+    env: fakeEnv(),
+    run: (work: Generator<void, unknown, void>) => runNow(work),
+    limits: { maxInputs: 100, maxNesting: 100 },
+    tenant: () => undefined,
+    tester: () => false,
+    operator: {},
+    ...(memo === undefined ? {} : { memo }),
+    data: {
+      models: () => ["m", "n"],
+      dialect: () => undefined,
+      signature: async () => metadata(state.signature),
+      async infer(request: InferRequest) {
+        if (memo === undefined) return answer(request);
+        const known = contents.of(request);
+        const content = known ?? runNow(digests.content(request));
+        if (known === undefined) contents.note(request, content);
+        const key = `${request.model.name} ${request.model.select.by} ${Buffer.from(content.first).toString("hex")}`;
+        const kept = answers.get(key);
+        if (kept !== undefined) return kept;
+        state.decoded += 1;
+        const made = answer(await wholeRequest(request));
+        // some are not kept, so that they are decoded after all when they come again
+        if (answers.size % 3 !== 2) answers.set(key, made);
+        return made;
+      },
+    },
+  } as unknown as Planes;
+  return { planes, state };
+}
+
+async function askOf(ask: Ask, planes: Planes): Promise<WireReply | undefined> {
+  const found = routeOf(ask);
+  if (found === undefined) return undefined;
+  const wire: WireRequest = {
+    method: "POST",
+    path: ask.path,
+    params: found.params,
+    query: new URLSearchParams(ask.query),
+    headers: new Map(ask.headers),
+    peer: "127.0.0.1",
+    arrivedAt: 0,
+    signal: new AbortController().signal,
+    id: "r",
+    traceparent: "t",
+    body: Buffer.from(ask.body),
+  };
+  return found.route.handle(wire, planes);
+}
+
+function textOf(reply: WireReply | undefined): string {
+  if (reply === undefined) return "no route";
+  const { status, headers, body } = reply;
+  const parts = body instanceof Uint8Array ? [body] : (body as readonly Uint8Array[]);
+  // the moment of an event is its own
+  const text = Buffer.concat(parts)
+    .toString("latin1")
+    .replace(/"time":"[^"]*"/, "");
+  return `${status} ${JSON.stringify(Object.entries(headers).filter(([name]) => name !== "ce-time"))} ${text}`;
+}
+
+const memoOf = (contents: Contents) => openMemo({ contents, secret: SECRET });
+
+/** What the two arms answer differently, of as many requests with a change of the signature now and then. */
+async function differences(count: number, remembering: Parameters<typeof anArm>[0] = memoOf) {
+  const random = seededRandom(11);
+  const [on, off] = [anArm(remembering), anArm()];
+  const different: { readonly ask: Ask; readonly on: string; readonly off: string }[] = [];
+  // one difference says enough
+  for (let n = 0; n < count && different.length === 0; n += 1) {
+    if (random() < 0.005) {
+      on.state.signature += 1;
+      off.state.signature += 1;
+    }
+    const ask = anAsk(random);
+    const [one, other] = [textOf(await askOf(ask, on.planes)), textOf(await askOf(ask, off.planes))];
+    if (one !== other) different.push({ ask, on: one, off: other });
+  }
+  return { different, ...on.state };
+}
+
+const COUNT = 5_000;
+
+describe("a front that remembers bodies", () => {
+  it("answers as one that decodes each of them, many of them from memory", { timeout: 60_000 }, async () => {
+    const { different, found, decoded } = await differences(COUNT);
+    expect(different).toEqual([]);
+    expect(found).toBeGreaterThan(COUNT / 6);
+    expect(decoded).toBeGreaterThan(50);
+  });
+
+  it.each([
+    ["the way in: front, path and model", [0, 2, 4]],
+    ["the headers", [5]],
+    ["the signature", [6]],
+  ])("is caught when its key leaves out %s", { timeout: 60_000 }, async (_, out) => {
+    const { different } = await differences(COUNT, (contents) => {
+      const memo = memoOf(contents);
+      return {
+        ...memo,
+        key: (words, body) =>
+          memo.key(
+            words.map((one, i) => (out.includes(i) ? "" : one)),
+            body,
+          ),
+      };
+    });
+    expect(different.length).toBeGreaterThan(0);
+  });
+
+  it("is caught when its key leaves out the body", async () => {
+    const { different } = await differences(COUNT, (contents) => {
+      const memo = memoOf(contents);
+      return { ...memo, key: (words) => memo.key(words, new Uint8Array()) };
+    });
+    expect(different.length).toBeGreaterThan(0);
+  });
+});
