@@ -71,6 +71,12 @@ export interface Limits {
   /** Bytes of one message over gRPC, as sent and inflated, in and out. */
   readonly messageBytes: number;
   readonly inFlight: InFlight;
+  /** Of the process: above it new requests are refused. */
+  readonly memory: InFlight;
+  /** How late the event loop may be before new requests are refused. */
+  readonly lagMs: number;
+  /** Connections of clients to each listener; as many as the open files allow where undefined. */
+  readonly connections: number | undefined;
   readonly headerBytes: number;
   readonly urlBytes: number;
   /** Inputs of one request. */

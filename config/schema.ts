@@ -49,6 +49,17 @@ const limits = z
     inFlight: inFlight()
       .prefault("25%")
       .describe("All bodies in the gateway at once: a share of the memory, or a size; beyond it requests get 503."),
+    memory: inFlight()
+      .prefault("90%")
+      .describe("The process's memory: a share of what it may have, or a size; above it new requests get 503."),
+    lag: duration()
+      .prefault("500ms")
+      .describe("How late the event loop may be on the mean of a quarter second; above it new requests get 503."),
+    connections: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Connections of clients at once to each listener; half of the open files that the system allows."),
     headers: bytes().prefault("16KiB").describe("All headers of a request."),
     url: bytes().prefault("8KiB").describe("The path and query of a request."),
     inputs: z.int().min(1).max(65_536).default(1024).describe("The inputs of one request."),

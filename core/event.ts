@@ -157,6 +157,14 @@ export type Event =
       /** What tells callers apart, in the word of the config: `tenant`, `address`, a header's name ... */
       readonly by: string;
     }
+  /** The process has too much to do from now on, so that new requests are refused, or no longer. */
+  | { readonly type: "process-overload"; readonly of: "memory" | "lag"; readonly state: "begins" | "ends" }
+  /** A request was refused because the process has too much to do. */
+  | { readonly type: "process-shed"; readonly of: "memory" | "lag" }
+  /** Something was thrown that nobody caught. */
+  | { readonly type: "process-fault"; readonly ends: "request" | "process" }
+  /** A client's connection was closed at once: there are as many as the process may have. */
+  | { readonly type: "process-connection"; readonly listener: string }
   /** A run whose caller had gone before it ended: work that could not be aborted. */
   | { readonly type: "wasted"; readonly backend: string; readonly model: string; readonly ranMs: number };
 

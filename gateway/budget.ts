@@ -20,7 +20,14 @@ export interface Holding {
   release(): void;
 }
 
-export function openBudget(maxBytes: number): Budget {
+/**
+ * @param refusal why a request that has just come is refused, where it is; it hears whether others are held. Asked once for
+ * each body, before any of it is taken
+ */
+export function openBudget(
+  maxBytes: number,
+  refusal: (others: boolean) => InferError | undefined = () => undefined,
+): Budget {
   let used = 0;
   return {
     get usedBytes() {
@@ -32,6 +39,8 @@ export function openBudget(maxBytes: number): Budget {
       let released = false;
       return {
         grow(bytes) {
+          const refused = held === 0 && !released ? refusal(used > 0) : undefined;
+          if (refused !== undefined) throw refused;
           if (used + bytes > maxBytes) {
             throw new InferError(
               "overloaded",

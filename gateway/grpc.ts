@@ -20,7 +20,8 @@ import type { GrpcCall } from "./grpc/call.ts";
 import { type GrpcLimits, type GrpcServing, serve } from "./grpc/serving.ts";
 import { type Connection, watchStreams } from "./grpc/watch.ts";
 import type { Intake } from "./intake.ts";
-import { type Listener, listenFault } from "./listener.ts";
+import { type Listener, limitConnections, listenFault } from "./listener.ts";
+import type { Ongoing, ProcessFaults } from "./process-faults.ts";
 import type { Hold } from "./trees.ts";
 
 export interface GrpcOptions {
@@ -32,6 +33,10 @@ export interface GrpcOptions {
   readonly budget: Budget;
   readonly intake: Intake;
   readonly env: Env;
+  /** Told of each call, so that what it throws ends it alone; nobody when absent. */
+  readonly faults?: ProcessFaults | undefined;
+  /** Connections at once; no limit when absent. */
+  readonly maxConnections?: number | undefined;
 }
 
 /** Calls of one connection at once; the next ones wait at the client. */
@@ -43,7 +48,7 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 /** @throws InferError invalid-argument when the address is taken or may not be opened */
 export async function openGrpc(options: GrpcOptions): Promise<Listener> {
   const serving: GrpcServing = { ...options, inFlight: 0, draining: new AbortController() };
-  const server = new Server(settings(serving));
+  const server = new Server(settings(serving, options.faults));
   const identity = (message: Buffer): Buffer => message;
   for (const { path } of options.protocols.flatMap(({ routes }) => routes)) {
     // the interceptor takes the call before the library's own handlers, which read ahead up to 16 messages
@@ -58,6 +63,7 @@ export async function openGrpc(options: GrpcOptions): Promise<Listener> {
     socket.once("close", () => sockets.delete(key));
     injector.injectConnection(socket);
   });
+  limitConnections(door, { name: "grpc", ...options });
   try {
     await listening(door, options.address);
   } catch (error) {
@@ -75,7 +81,7 @@ function keyOf({ remoteAddress, remotePort, localPort }: Connection): string {
   return `${remoteAddress} ${remotePort} ${localPort}`;
 }
 
-function settings(serving: GrpcServing): ServerOptions {
+function settings(serving: GrpcServing, faults: ProcessFaults | undefined): ServerOptions {
   const { messageBytes } = serving.limits;
   const routes = new Map(
     serving.protocols.flatMap((protocol) => protocol.routes.map((route) => [route.path, { protocol, route }] as const)),
@@ -83,8 +89,13 @@ function settings(serving: GrpcServing): ServerOptions {
   const taking: ServerInterceptor = ({ path }, inner) => {
     const call = new ServerInterceptingCall(inner);
     const found = routes.get(path);
-    if (found !== undefined)
-      call.start = () => take({ path, inner, clock: serving.env.clock }, (taken) => void serve(serving, found, taken));
+    if (found === undefined) return call;
+    call.start = () =>
+      take({ path, inner, clock: serving.env.clock }, (taken) => {
+        const work = () => void serve(serving, found, taken);
+        if (faults === undefined) return work();
+        faults.serve(ongoing(taken), work);
+      });
     return call;
   };
   return {
@@ -98,6 +109,18 @@ function settings(serving: GrpcServing): ServerOptions {
     interceptors: [taking],
   };
 }
+
+/** A call as far as a fault of it that nobody caught is concerned. */
+function ongoing(call: GrpcCall): Ongoing {
+  return {
+    about: () => ({ id: call.metadata.get("x-request-id"), path: call.path }),
+    fail: (fault) =>
+      call.end({ code: INTERNAL, text: fault.message, metadata: { "sluice-error-origin": fault.origin } }),
+  };
+}
+
+/** Source: grpc/grpc doc/statuscodes.md. */
+const INTERNAL = 13;
 
 /** A call as the library has it. */
 interface Incoming {

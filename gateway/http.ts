@@ -11,8 +11,9 @@ import { answerBrokenHttp } from "./broken-http.ts";
 import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
-import { type Listener, listenFault } from "./listener.ts";
+import { type Listener, limitConnections, listenFault } from "./listener.ts";
 import { addPassthrough, type Passthrough } from "./passthrough.ts";
+import type { Ongoing, ProcessFaults } from "./process-faults.ts";
 import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
 import type { Hold } from "./trees.ts";
 
@@ -27,6 +28,10 @@ export interface HttpOptions {
   readonly budget: Budget;
   readonly intake: Intake;
   readonly env: Env;
+  /** Told of each request, so that what it throws ends it alone; nobody when absent. */
+  readonly faults?: ProcessFaults | undefined;
+  /** Connections at once; no limit when absent. */
+  readonly maxConnections?: number | undefined;
   /** Paths that are no inference and go to a server as they come. */
   readonly passthrough?: readonly Passthrough[];
 }
@@ -47,7 +52,10 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
         url: patternOf(route.path),
         ...taking((request, reply) => {
           const params = request.params as Readonly<Record<string, string>>;
-          void serve(serving, { protocol, route, params, ...hijacked(reply) });
+          const pair = hijacked(reply);
+          const work = () => void serve(serving, { protocol, route, params, ...pair });
+          if (options.faults === undefined) return work();
+          options.faults.serve(ongoing(serving, pair), work);
         }),
       });
     }
@@ -62,12 +70,24 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
     };
     const { passthrough = [], protocols, env, limits } = options;
     addPassthrough(app, passthrough, { protocols, env, track, messageBytes: limits.bodyBytes });
+    limitConnections(app.server, options);
     await app.listen({ host: options.address.host, port: options.address.port });
   } catch (error) {
     await app.close();
     throw error instanceof InferError ? error : listenFault(options, error);
   }
   return served(app, serving, options.address);
+}
+
+/** A request as far as a fault of it that nobody caught is concerned. */
+function ongoing(serving: Serving, pair: ReturnType<typeof hijacked>): Ongoing {
+  const { request, response } = pair;
+  return {
+    about: () => ({ id: request.headers["x-request-id"], method: request.method, path: pathOf(request) }),
+    fail(fault) {
+      if (!response.headersSent && !response.destroyed) refuse(serving, pair, { fault });
+    },
+  };
 }
 
 /** The path in the router's words, which have a colon as the beginning of a name only. */

@@ -1,6 +1,8 @@
 // What every listener offers to the owner of the process, whichever protocol it speaks, and why one cannot be opened.
 
+import type { Server } from "node:net";
 import type { Address } from "../config/config.ts";
+import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 
 export interface Listener {
@@ -11,6 +13,20 @@ export interface Listener {
   drain(): void;
   /** Stops accepting, waits for what is in flight up to `limitMs`, then cuts the rest. */
   close(limitMs: number): Promise<void>;
+}
+
+export interface ConnectionLimit {
+  /** The listener's name. */
+  readonly name: string;
+  readonly maxConnections?: number | undefined;
+  readonly env: Pick<Env, "emit">;
+}
+
+/** Has the server close each connection beyond the limit as it comes. */
+export function limitConnections(server: Server, { name, maxConnections, env }: ConnectionLimit): void {
+  if (maxConnections === undefined) return;
+  server.maxConnections = maxConnections;
+  server.on("drop", () => env.emit({ type: "process-connection", listener: name }));
 }
 
 const WORDS: Readonly<Record<string, string>> = {

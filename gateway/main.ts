@@ -7,7 +7,7 @@ import type { Env } from "../core/env.ts";
 import type { ModelStatus } from "../core/model.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openBudget } from "./budget.ts";
-import { isoTime, memoryBytes, systemClock, systemEnv } from "./env.ts";
+import { isoTime, systemClock, systemEnv } from "./env.ts";
 import { openGrpc } from "./grpc.ts";
 import { type History, openFileHistory, openMemoryHistory } from "./history.ts";
 import { openHttp } from "./http.ts";
@@ -18,9 +18,10 @@ import { openMetrics } from "./metrics.ts";
 import { canonical } from "./parts.ts";
 import { passthroughsOf } from "./passthrough/targets.ts";
 import { replay } from "./plan.ts";
+import { bytesOf, type ProcessWatch, watchProcess } from "./process.ts";
 import { adminProtocol } from "./protocols/admin.ts";
-import { cacheProtocol } from "./protocols/cache.ts";
 import { breakersProtocol } from "./protocols/breakers.ts";
+import { cacheProtocol } from "./protocols/cache.ts";
 import { changesProtocol } from "./protocols/changes.ts";
 import { explainProtocol } from "./protocols/explain.ts";
 import { protocols } from "./protocols/registry.ts";
@@ -62,6 +63,8 @@ export interface Running {
   reload(config: Config): Promise<void>;
   /** What operators may change; undefined where nobody has said how a config is read. */
   readonly changes: FileChanges | undefined;
+  /** To be told of what nobody caught; see `ProcessFaults.caught`. */
+  caught(error: unknown): "request" | "process";
   /**
    * Not ready at once; goes on accepting for `drainDelayMs` while every answer asks its client to go elsewhere; then
    * stops accepting, finishes what is in flight (at most the config's drain limit) and lets go of everything. `cut`
@@ -76,15 +79,21 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const log = options.log ?? openLog({ level: "silent", pretty: false });
   const { config, history, overrides } = beginning(options, log);
   const open: Listeners = {};
-  const budget = openBudget(inFlightBytes(config));
   const metrics = openMetrics({
     inFlightBytes: () => budget.usedBytes,
     inFlightRequests: () => frontsOf(open).reduce((sum, one) => sum + one.inFlight, 0),
   });
   const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
+  const watch = watchProcess(
+    config.limits,
+    Object.values(config.listen).filter((one) => one !== undefined).length,
+    env,
+  );
+  const budget = openBudget(bytesOf(config.limits.inFlight), watch.refusal);
   const state: State = { phase: "starting" };
   const trees = await openTrees(config, env).catch((error: unknown) => {
     history.close();
+    watch.close();
     throw error;
   });
   const replace = replacer({ config, trees });
@@ -109,6 +118,8 @@ export async function serve(options: ServeOptions): Promise<Running> {
       budget,
       intake: openIntake(systemClock),
       env,
+      faults: watch.faults,
+      maxConnections: watch.maxConnections,
     };
     const { http, grpc, admin } = config.listen;
     if (admin !== undefined) {
@@ -134,11 +145,12 @@ export async function serve(options: ServeOptions): Promise<Running> {
       open.grpc = await openGrpc({ address: grpc, protocols: table, ...common });
     }
     state.phase = "serving";
-    return running({ config, trees, open, state, log, replace, changes, history });
+    return running({ config, trees, open, state, log, replace, changes, history, watch });
   } catch (error) {
     await closeAll([...frontsOf(open), ...(open.admin === undefined ? [] : [open.admin])], 0);
     await trees.close();
     history.close();
+    watch.close();
     throw error;
   }
 }
@@ -172,6 +184,7 @@ interface Life {
   readonly replace: (config: Config) => Promise<readonly string[]>;
   readonly changes: FileChanges | undefined;
   readonly history: History;
+  readonly watch: ProcessWatch;
 }
 
 interface Beginning {
@@ -233,6 +246,7 @@ function running(life: Life): Running {
       log.info({ config: next.file }, "the config was changed");
     },
     changes: life.changes,
+    caught: life.watch.faults.caught,
     stop(options = {}) {
       stopped ??= stop(life, options.drainDelayMs ?? config.drainDelayMs ?? 0).finally(() => log.flush());
       return stopped;
@@ -263,6 +277,7 @@ async function stop(life: Life, drainDelayMs: number): Promise<"whole" | "cut"> 
   // last, so that /readyz says 503 to the end
   await open.admin?.close(0);
   life.history.close();
+  life.watch.close();
   state.phase = "stopped";
   if (end === "whole") log.info({}, "stopped");
   else log.error({ graceMs: RUN_GRACE_MS }, "stopped while a run was still going on");
@@ -276,9 +291,4 @@ async function closeAll(listeners: readonly Listener[], limitMs: number): Promis
 function delay(ms: number): Promise<void> {
   if (ms <= 0) return Promise.resolve();
   return new Promise((resolve) => systemClock.after(ms, resolve));
-}
-
-function inFlightBytes(config: Config): number {
-  const { inFlight } = config.limits;
-  return "bytes" in inFlight ? inFlight.bytes : Math.floor(memoryBytes() * inFlight.fraction);
 }

@@ -7,6 +7,7 @@ import { openCacheSeries } from "./metrics/cache.ts";
 import { openExperimentSeries } from "./metrics/experiments.ts";
 import { openGuardSeries } from "./metrics/guards.ts";
 import { openLimitSeries } from "./metrics/limits.ts";
+import { openProcessSeries } from "./metrics/process.ts";
 
 export interface Metrics {
   /** Never throws. */
@@ -104,6 +105,7 @@ export function openMetrics(gauges: Gauges): Metrics {
   const limits = openLimitSeries(registers);
   const attempts = openAttemptSeries(registers);
   const store = openStoreSeries(registers);
+  const processes = openProcessSeries(registers);
   new Gauge({
     name: "sluice_in_flight_bytes",
     help: "Bytes of request bodies held now.",
@@ -209,6 +211,12 @@ export function openMetrics(gauges: Gauges): Metrics {
       case "cache-size":
       case "cache-dropped":
         caches(event);
+        return;
+      case "process-overload":
+      case "process-shed":
+      case "process-fault":
+      case "process-connection":
+        processes(event);
         return;
       case "wasted":
         wasted.inc({ backend: event.backend, model: event.model }, event.ranMs / 1000);

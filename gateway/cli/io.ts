@@ -21,6 +21,8 @@ export interface Io {
   onSignal(callback: (signal: "SIGINT" | "SIGTERM") => void): () => void;
   /** Calls back on each SIGHUP, which asks to read the config again; the answer stops that. */
   onHangup(callback: () => void): () => void;
+  /** Calls back with whatever was thrown and caught by nobody, which then does not end the process; the answer stops that. */
+  onFault(callback: (error: unknown) => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
   /**
@@ -30,8 +32,8 @@ export interface Io {
   die(signal: "SIGINT" | "SIGTERM"): void;
 }
 
-/** What a command comes to, as an exit code. */
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+/** What a command comes to, as an exit code; `fault` is a fault of the program itself. Source: sysexits.h, EX_SOFTWARE. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, fault: 70 } as const;
 
 /** A command cannot go on; the message is for the person who typed it. */
 export class CliError extends Error {
@@ -71,6 +73,14 @@ export function processIo(): Io {
     onHangup(callback) {
       process.on("SIGHUP", callback);
       return () => void process.off("SIGHUP", callback);
+    },
+    onFault(callback) {
+      process.on("uncaughtException", callback);
+      process.on("unhandledRejection", callback);
+      return () => {
+        process.off("uncaughtException", callback);
+        process.off("unhandledRejection", callback);
+      };
     },
     exit: (code) => process.exit(code),
     die(signal) {

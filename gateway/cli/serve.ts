@@ -35,7 +35,10 @@ const DRAIN_DELAY_MS = 5000;
 /** A second signal within this time is an echo of the first; after it, impatience. */
 const SAME_SIGNAL_MS = 1000;
 
-/** Serves until SIGINT or SIGTERM, and then until everything in flight is answered; 0 then. */
+/**
+ * Serves until SIGINT or SIGTERM, and then until everything in flight is answered; 0 then. After a fault that nobody caught
+ * and that belongs to no request it does the same and gives 70.
+ */
 export async function runServe(io: Io, options: ServeCommand): Promise<number> {
   const { text, file, ...read } = await requireConfig(io, options.config);
   const config = withAddresses(read.config, options);
@@ -50,18 +53,29 @@ export async function runServe(io: Io, options: ServeCommand): Promise<number> {
     throw error;
   }
   const stopFollowing = followFile({ file, changes: running.changes, onHangup: io.onHangup, clock: systemClock, log });
-  const settled = await Promise.race([told, greet(io, running)]);
-  const signal = settled ?? (await told);
+  const broken = brokenProcess(io, running);
+  const ended = Promise.race([told, broken]);
+  const signal = (await Promise.race([ended, greet(io, running)])) ?? (await ended);
   const asked = systemClock.now();
   await stopFollowing();
   const forget = io.onSignal((again) => {
     // npm passes on a signal that a terminal has sent already: one wish, told twice
     if (systemClock.now() - asked > SAME_SIGNAL_MS) io.die(again);
   });
-  const end = await running.stop({ drainDelayMs: drainDelayMs(config, { signal, terminal: io.terminal }) });
+  const asSignal = signal === "fault" ? "SIGTERM" : signal;
+  const end = await running.stop({ drainDelayMs: drainDelayMs(config, { signal: asSignal, terminal: io.terminal }) });
   forget();
-  if (end === "cut") io.die(signal);
-  return EXIT.ok;
+  if (end === "cut") io.die(asSignal);
+  return signal === "fault" ? EXIT.fault : EXIT.ok;
+}
+
+/** Resolves when something was thrown after which the process should not go on; its supervisor starts another. */
+function brokenProcess(io: Io, running: Running): Promise<"fault"> {
+  return new Promise((resolve) => {
+    io.onFault((error) => {
+      if (running.caught(error) === "process") resolve("fault");
+    });
+  });
 }
 
 type Signal = "SIGINT" | "SIGTERM";

@@ -54,7 +54,12 @@ export async function openProxy(to: number): Promise<ChaosProxy> {
     if (far !== undefined) join({ near, far, drop }, now);
   });
   const listen = (port: number) =>
-    new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(port, "127.0.0.1", () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
   const stop = () => {
     const stopped = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : undefined;
     for (const { far, drop } of pairs) {

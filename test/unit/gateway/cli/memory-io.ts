@@ -36,6 +36,7 @@ export function memoryIo(
       return () => listeners.delete(callback);
     },
     onHangup: () => () => {},
+    onFault: () => () => {},
     exit: (code) => void exits.push(code),
     die: (signal) => void exits.push(signal === "SIGINT" ? 130 : 143),
     ...parts,
