@@ -59,12 +59,13 @@ export function openLimiter(options: LimiterOptions): Limiter {
   let running = 0;
   const free = () => Math.max(0, options.limit() - running);
 
-  const permit = (call: Call, since: number): Permit => {
+  /** @param since when it began to wait; now where it did not */
+  const permit = (call: Call, since?: number): Permit => {
     const startedAt = call.clock.now();
     let held = true;
     running += 1;
     return {
-      waitedMs: startedAt - since,
+      waitedMs: startedAt - (since ?? startedAt),
       leave(outcome) {
         if (!held) return;
         held = false;
@@ -162,7 +163,7 @@ export function openLimiter(options: LimiterOptions): Limiter {
     },
     enter(rows, call) {
       checkCall(call);
-      if (queue.size === 0 && free() > 0) return permit(call, call.clock.now());
+      if (queue.size === 0 && free() > 0) return permit(call);
       if (options.queue === 0) throw refusal("full", full(options));
       checkTime(rows, call);
       return wait(rows, call);

@@ -4,6 +4,7 @@ import type { Call } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
 import type { PolicyContext } from "../../core/policy.ts";
 import type { Layer } from "../../core/service.ts";
+import { formatDuration } from "../../core/units.ts";
 import { openBuckets } from "./buckets.ts";
 import { callerOf, kindOf } from "./caller.ts";
 import { openShared } from "./shared.ts";
@@ -31,7 +32,7 @@ export function rateLayer(rates: readonly Rate[], context: PolicyContext): Layer
     env.emit({ type: "rate-limited", model, by });
     call.trace.decide("limit", `refused: ${rate.text} by ${by}`);
     const each = rate.by === "model" ? "" : ` for each ${by}`;
-    const text = `model "${model}" allows ${rate.text}${each}; the next request fits in ${Math.ceil(waitMs)} ms`;
+    const text = `model "${model}" allows ${rate.text}${each}; the next request fits in ${formatDuration(Math.ceil(waitMs))}`;
     throw new InferError("quota-exceeded", text, { retryAfterMs: waitMs, unsent: true });
   };
   const takeHere = (call: Call) => {

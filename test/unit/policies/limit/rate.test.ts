@@ -70,7 +70,7 @@ test("the refusal is the client's, says what is allowed and when the next reques
     origin: "client",
     retryable: "later",
     retryAfterMs: 60,
-    message: 'model "m" allows 10/s for each tenant; the next request fits in 60 ms',
+    message: 'model "m" allows 10/s for each tenant; the next request fits in 60ms',
   });
   expect(at.env.events).toEqual([{ type: "rate-limited", model: "m", by: "tenant" }]);
 });
