@@ -144,7 +144,8 @@ async function castData(tensor: Tensor, to: string, { work, label, refuse }: Cas
 
 /** The signature that clients see, from that of the model on the backend. */
 export function bridgeSignature(bridge: Bridge, there: ModelMetadata): ModelMetadata {
-  const { batchDim, ...rest } = there;
+  // the others by name have tensors of their own, which no bridge names
+  const { batchDim, signatures: _, ...rest } = there;
   const fixed = new Set(bridge.fixed.map(({ name }) => name));
   const inputNames = new Map([...bridge.inputs].map(([name, one]) => [one.name, { name, there: one }]));
   const inputs = there.inputs

@@ -22,6 +22,12 @@ export interface Signature {
   readonly batchDim?: 0;
 }
 
+/** One of several signatures of a model. */
+export interface NamedSignature extends Signature {
+  /** What it does, in TensorFlow's words: `tensorflow/serving/predict`. */
+  readonly method: string;
+}
+
 export interface ModelMetadata extends Signature {
   readonly name: string;
   readonly version: string;
@@ -31,6 +37,8 @@ export interface ModelMetadata extends Signature {
   readonly platform: string;
   /** The model keeps state between requests of a sequence. */
   readonly stateful: boolean;
+  /** All that the model can be asked by name, the usual one among them; absent where there is one only. */
+  readonly signatures?: ReadonlyMap<string, NamedSignature>;
   /** A request may have any number of answers, as a stream. */
   readonly decoupled?: boolean;
   /** Equal requests may have different answers. */

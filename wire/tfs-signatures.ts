@@ -2,7 +2,7 @@
 
 import { InferError } from "../core/error.ts";
 import type { ModelState } from "../core/event.ts";
-import type { ModelStatus, Signature, TensorSpec } from "../core/model.ts";
+import type { ModelMetadata, ModelStatus, NamedSignature, Signature, TensorSpec } from "../core/model.ts";
 import type { Datatype } from "../core/tensor.ts";
 import { wordOfDatatype } from "./tfs-datatypes.ts";
 
@@ -67,12 +67,23 @@ function specOf({ name, datatype, dtype, shape }: TfsTensorInfo, word: string): 
   return { name, datatype, shape: shape ?? [-1] };
 }
 
+/** All signatures of a model in TensorFlow's words, the usual one under the name that is meant when none is named. */
+export function tfsSignaturesOf(model: ModelMetadata): ReadonlyMap<string, TfsSignature> {
+  const named = [...(model.signatures ?? [])].map(([name, one]) => [name, tfsSignatureOf(one)] as const);
+  const all = new Map(named);
+  return all.has(DEFAULT_SIGNATURE) ? all : all.set(DEFAULT_SIGNATURE, tfsSignatureOf(model));
+}
+
 /** A signature of the house in TensorFlow's words. */
-export function tfsSignatureOf({ inputs, outputs }: Signature): TfsSignature {
+export function tfsSignatureOf({
+  inputs,
+  outputs,
+  method = PREDICT_METHOD,
+}: Signature & Partial<NamedSignature>): TfsSignature {
   const info = ({ name, datatype, shape }: TensorSpec): TfsTensorInfo => {
     return { name, datatype, dtype: wordOfDatatype(datatype), shape };
   };
-  return { inputs: inputs.map(info), outputs: outputs.map(info), method: PREDICT_METHOD };
+  return { inputs: inputs.map(info), outputs: outputs.map(info), method };
 }
 
 /** The method of a signature that Predict runs. */

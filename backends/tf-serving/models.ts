@@ -3,7 +3,7 @@
 import type { BackendModel } from "../../core/backend.ts";
 import type { Clock } from "../../core/env.ts";
 import { InferError, invalid } from "../../core/error.ts";
-import { compareVersions, type ModelMetadata, type ModelStatus } from "../../core/model.ts";
+import { compareVersions, type ModelMetadata, type ModelStatus, type NamedSignature } from "../../core/model.ts";
 import type { ModelRef } from "../../core/request.ts";
 import type { RowSpec } from "../../wire/json-rows.ts";
 import {
@@ -62,14 +62,26 @@ export async function readMetadata(
   ]);
   if (!told.signatures.has(signature)) throw untold(told, signature);
   const ready = status.filter(({ state }) => state === "AVAILABLE").map(({ version }) => version);
+  const signatures = namedOf(told);
   return {
     ...signatureOf(signatureNamed(told, signature)),
+    ...(signatures.size > 1 ? { signatures } : {}),
     name: model.name,
     version: told.version || model.version || (ready.toSorted(compareVersions).at(-1) ?? "1"),
     versions: ready.toSorted(compareVersions),
     platform: "tensorflow_savedmodel",
     stateful: false,
   };
+}
+
+/** Those that can be asked; a signature with a tensor of a datatype that we do not have cannot. */
+function namedOf({ signatures }: TfsMetadata): ReadonlyMap<string, NamedSignature> {
+  return new Map(
+    [...signatures].flatMap(([name, signature]) => {
+      const isKnown = [...signature.inputs, ...signature.outputs].every(({ datatype }) => datatype !== undefined);
+      return isKnown && !name.startsWith("__") ? [[name, { ...signatureOf(signature), method: signature.method }]] : [];
+    }),
+  );
 }
 
 function untold(told: TfsMetadata, wanted: string): InferError {

@@ -11,6 +11,7 @@ export interface FakeVersion {
   readonly service: Service;
   readonly inputs?: ModelMetadata["inputs"];
   readonly outputs?: ModelMetadata["outputs"];
+  readonly signatures?: ModelMetadata["signatures"];
   readonly state?: ModelState;
   readonly reason?: string;
   readonly label?: string;
@@ -88,9 +89,11 @@ function openFake(name: string, kind: string, held: Held): Backend {
     signatures: held.signatures,
     endpoints: fixedPool([endpoint]),
     async metadata({ name: model, version }) {
-      const { inputs = [], outputs = [] } = find(model, version);
+      const { inputs = [], outputs = [], signatures } = find(model, version);
       const versions = [...(held.models.get(model)?.keys() ?? [])];
-      return { name: model, version: version ?? "", versions, platform: "fake", inputs, outputs, stateful: false };
+      const named = signatures === undefined ? {} : { signatures };
+      const known = { name: model, version: version ?? "", versions, platform: "fake" };
+      return { ...known, ...named, inputs, outputs, stateful: false };
     },
     close: async () => {},
   };

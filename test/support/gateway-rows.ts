@@ -65,6 +65,19 @@ const HALF = {
   outputs: [{ name: "y", datatype: "FP32", shape: [-1] }],
 } as const;
 
+/** The usual one, and one that classifies examples. */
+const SIGNATURES = new Map([
+  ["serving_default", { ...HALF, method: "tensorflow/serving/predict" }],
+  [
+    "classify_x",
+    {
+      inputs: [{ name: "inputs", datatype: "BYTES", shape: [-1] }],
+      outputs: [{ name: "scores", datatype: "FP32", shape: [-1, 2] }],
+      method: "tensorflow/serving/classify",
+    },
+  ],
+] as const);
+
 /**
  * `half` in the versions 1, 2 (label stable) and 3 (label canary), `pair` of two inputs, `echo` whose signature nobody tells,
  * `tensorflow` of several signatures, `slow` that is still loading.
@@ -96,7 +109,7 @@ export async function rowGateway(models = ""): Promise<RowGateway> {
   };
   fake.put("words", "1", { service: kept(twice), inputs: words });
   fake.put("echo", "1", { service: kept(echo) });
-  tensorflow.put("tensorflow", "7", { service: kept(tasks), ...HALF });
+  tensorflow.put("tensorflow", "7", { service: kept(tasks), ...HALF, signatures: SIGNATURES });
   const gateway = await startGateway({
     yaml: `backends: {local: {kind: fake}, tf: {kind: tensorflow}}\n${models}`,
     kinds: [fake.kind, tensorflow.kind],

@@ -8,7 +8,7 @@ import {
   encodeMetadata,
   encodeStatus,
 } from "../../../wire/tfs-proto-documents.ts";
-import { DEFAULT_SIGNATURE, tfsSignatureOf } from "../../../wire/tfs-signatures.ts";
+import { tfsSignaturesOf } from "../../../wire/tfs-signatures.ts";
 import { messageOf } from "../grpc-status.ts";
 import { inWords, noStatus } from "../tfs/faults.ts";
 import { statusOf } from "../tfs/status.ts";
@@ -25,8 +25,7 @@ export async function modelMetadata(wire: WireRequest, planes: Planes): Promise<
   if (other !== undefined) throw invalid(`Metadata field ${other.slice(0, 64)} is not supported`);
   try {
     const told = await planes.data.signature(ref, wire.signal);
-    const signatures = new Map([[DEFAULT_SIGNATURE, tfsSignatureOf(told)]]);
-    return encodeMetadata({ name: told.name, version: told.version, signatures });
+    return encodeMetadata({ name: told.name, version: told.version, signatures: tfsSignaturesOf(told) });
   } catch (error) {
     throw inWords(error, ref);
   }

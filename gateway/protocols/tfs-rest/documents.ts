@@ -3,7 +3,7 @@
 import type { Planes, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { ModelRef } from "../../../core/request.ts";
 import { encodeMetadata, encodeStatus } from "../../../wire/tfs-json-documents.ts";
-import { DEFAULT_SIGNATURE, tfsSignatureOf } from "../../../wire/tfs-signatures.ts";
+import { tfsSignaturesOf } from "../../../wire/tfs-signatures.ts";
 import { statusOf } from "../tfs/status.ts";
 import { fail, guarded, json, modelOf } from "./replies.ts";
 
@@ -18,8 +18,7 @@ export async function metadata(wire: WireRequest, planes: Planes): Promise<WireR
   try {
     model = modelOf(wire, planes);
     const told = await planes.data.signature(model, wire.signal);
-    const signatures = new Map([[DEFAULT_SIGNATURE, tfsSignatureOf(told)]]);
-    return json(200, encodeMetadata({ name: told.name, version: told.version, signatures }));
+    return json(200, encodeMetadata({ name: told.name, version: told.version, signatures: tfsSignaturesOf(told) }));
   } catch (error) {
     return fail(error, model);
   }

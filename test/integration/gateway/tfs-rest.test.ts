@@ -190,6 +190,16 @@ describe("documents", () => {
     expect(JSON.parse(byLabel.text)).toEqual({ model_version_status: ["3", "2", "1"].map(one) });
   });
 
+  test("every signature that a model of TensorFlow has, under its own name and method", async () => {
+    const { text } = await rows.get("/v1/models/tensorflow/metadata");
+    const { signature_def } = JSON.parse(text).metadata.signature_def;
+    expect(Object.keys(signature_def)).toEqual(["serving_default", "classify_x"]);
+    expect(signature_def.classify_x).toMatchObject({
+      inputs: { inputs: { dtype: "DT_STRING", tensor_shape: { dim: [{ size: "-1" }] } } },
+      method_name: "tensorflow/serving/classify",
+    });
+  });
+
   test.each([
     ["/v1/models/nope/versions/1", 404, "Could not find any versions of model nope"],
     ["/v1/models/half/versions/9", 404, "Could not find version 9 of model half"],

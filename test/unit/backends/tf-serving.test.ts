@@ -173,6 +173,26 @@ describe("over REST", () => {
     expect(faultsOf(tested, { protocol: "http" })).toEqual([expect.stringContaining("protocol")]);
   });
 
+  test("all signatures are told by name, but for those with tensors that cannot be carried", async () => {
+    const info = (dtype: string) => ({ dtype, tensor_shape: { dim: [{ size: "-1" }] }, name: "y:0" });
+    const one = (dtype: string, method: string) => ({ inputs: {}, outputs: { y: info(dtype) }, method_name: method });
+    const signature_def = {
+      serving_default: one("DT_INT32", "tensorflow/serving/predict"),
+      regress_x: one("DT_FLOAT", "tensorflow/serving/regress"),
+      odd: one("DT_VARIANT", "tensorflow/serving/predict"),
+      __saved_model_init_op: one("DT_INT32", ""),
+    };
+    const told = { model_spec: { version: "7" }, metadata: { signature_def: { signature_def } } };
+    const states = { model_version_status: [{ version: "7", state: "AVAILABLE", status: {} }] };
+    const door = kindDoor(({ path }) => ({ body: JSON.stringify(path.endsWith("/metadata") ? told : states) }));
+    const metadata = await connectKind(tested, {}, door).metadata?.({ name: "m" }, new AbortController().signal);
+    const named = [...(metadata?.signatures ?? [])].map(([name, { method, outputs }]) => [name, method, outputs]);
+    expect(named).toEqual([
+      ["serving_default", "tensorflow/serving/predict", [{ name: "y", datatype: "INT32", shape: [-1] }]],
+      ["regress_x", "tensorflow/serving/regress", [{ name: "y", datatype: "FP32", shape: [-1] }]],
+    ]);
+  });
+
   test("a signature beside the usual one is asked for once in a few seconds, that of a label each time", async () => {
     const info = { dtype: "DT_INT32", tensor_shape: { dim: [{ size: "-1" }] }, name: "y:0" };
     const told = {
