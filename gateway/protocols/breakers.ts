@@ -37,7 +37,12 @@ function byHand(action: ByHand): (wire: WireRequest, planes: Planes) => Promise<
 }
 
 function shown(guards: readonly NamedGuard[]): WireReply {
-  return json(200, { guards: guards.map((guard) => ({ ...guard, said: describeGuard(guard) })) });
+  const list = guards.map((guard) => ({
+    ...guard,
+    ...(guard.forMs === undefined ? {} : { forMs: Math.round(guard.forMs) }),
+    said: describeGuard(guard),
+  }));
+  return json(200, { guards: list });
 }
 
 function fail(error: unknown): WireReply {

@@ -126,6 +126,7 @@ describe("an open breaker", () => {
       code: "unavailable",
       origin: "gateway",
       retryable: "elsewhere",
+      unsent: true,
       retryAfterMs: expect.closeTo(5000, -3),
       message: 'the circuit breaker of backend "gpu" is open',
     });
