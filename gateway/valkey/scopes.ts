@@ -13,7 +13,7 @@ export interface ScopesOptions {
 }
 
 export interface Scopes extends Pick<SecondLevel, "onRaise"> {
-  /** Notes the generation that a scope had when it was last read. */
+  /** Notes the generation that a scope has; listeners hear of it where it was another one before. */
   saw(scope: Scope, generation: string): void;
   /** The command that tells every replica, this one too, that the scope was raised. */
   tell(scope: Scope): Command;
@@ -68,6 +68,9 @@ export function openScopes({ valkey, env, channel, keyOf }: ScopesOptions): Scop
   return {
     saw(scope, generation) {
       const key = keyOf(scope);
+      const before = seen.get(key);
+      // its message was missed, or is still on its way
+      if (before !== undefined && before.generation !== generation) raised(scope);
       seen.delete(key);
       seen.set(key, { scope, generation });
       if (seen.size <= MAX_SCOPES) return;
