@@ -57,7 +57,6 @@ export function openBreaker({ options, context, endpoint, openCircuit }: Breaker
         origin: "gateway",
         retryable: "elsewhere",
         unsent: true,
-        unsent: true,
         ...(status.forMs === undefined ? {} : { retryAfterMs: status.forMs }),
       });
     },
