@@ -1,5 +1,6 @@
 // What a version's answers come from: its targets as the config has them, and what each is made of now.
 
+import { hash } from "node:crypto";
 import type { Identity } from "../core/model.ts";
 import type { Target } from "./versions.ts";
 
@@ -24,7 +25,8 @@ export function openIdentity(targets: readonly Target[]): () => Identity | undef
     if (joined !== undefined && now.length === parts.length && now.every((one, i) => one === parts[i])) return joined;
     parts = now;
     joined = {
-      id: JSON.stringify(now.map(({ id }, i) => [fixed[i], id])),
+      // short, because every key is made with it
+      id: hash("sha256", JSON.stringify(now.map(({ id }, i) => [fixed[i], id])), "base64url"),
       portable: now.every(({ portable }) => portable),
     };
     return joined;

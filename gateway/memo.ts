@@ -70,12 +70,12 @@ export function openMemo(options: MemoOptions): Memo {
   const shelf = store.shelf("bodies", maxBytes);
   return {
     key(words, body) {
-      const form = openWriter(keys.form);
+      const form = openWriter();
       form.count(words.length);
       for (const word of words) form.text(word);
       form.count(body.byteLength);
       form.bytes(body.byteLength < TAGGED_BYTES ? body : tagAtOnce(body, keys.tag));
-      return hash("sha256", form.done(), "binary");
+      return hash("sha256", form.behind(keys.form), "binary");
     },
     find<D extends DecodedRequest>(key: string, decode: () => Promise<D>): D | undefined {
       const known = shelf.get(key);

@@ -2,7 +2,7 @@
 
 import type { Parameters } from "../../core/tensor.ts";
 
-/** Writes one form after a prefix (the digest's key). */
+/** Writes one form, with room before it for the key of whoever digests it. */
 export interface Writer {
   /** A whole number of any sign. */
   count(value: number): void;
@@ -12,15 +12,19 @@ export interface Writer {
   bytes(value: Uint8Array): void;
   /** By name; none is the same as an empty map. */
   parameters(value: Parameters | undefined): void;
-  /** All that was written. */
-  done(): Uint8Array;
+  /** All that was written behind this key, of `KEY_BYTES`; lent until the next call. */
+  behind(key: Uint8Array): Uint8Array;
 }
 
+/** Bytes of a key. */
+export const KEY_BYTES = 32;
 const NUMBER_BYTES = 8;
+/** Of most questions more than enough. */
+const FIRST_BYTES = 1024;
 
-export function openWriter(prefix: Uint8Array): Writer {
-  let buffer = Buffer.allocUnsafe(1024);
-  let at = 0;
+export function openWriter(): Writer {
+  let buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  let at = KEY_BYTES;
   const room = (bytes: number) => {
     if (at + bytes <= buffer.byteLength) return;
     const larger = Buffer.allocUnsafe(Math.max(2 * buffer.byteLength, at + bytes));
@@ -46,7 +50,6 @@ export function openWriter(prefix: Uint8Array): Writer {
     number(value === undefined ? 0 : 1);
     if (value !== undefined) text(value);
   };
-  raw(prefix);
   return {
     count: number,
     text,
@@ -65,6 +68,10 @@ export function openWriter(prefix: Uint8Array): Writer {
         else text(String(one));
       }
     },
-    done: () => buffer.subarray(0, at),
+    behind(key) {
+      if (key.byteLength !== KEY_BYTES) throw new Error(`expected a key of ${KEY_BYTES} bytes, got ${key.byteLength}`);
+      buffer.set(key);
+      return buffer.subarray(0, at);
+    },
   };
 }

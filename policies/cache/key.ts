@@ -58,32 +58,29 @@ const STEP_BYTES = 4 * 1024 * 1024;
 export function openDigests({ secret, first = sha256 }: DigestOptions): Digests {
   const key = (label: string) => createHmac("sha256", secret).update(`sluice answers 1: ${label}`).digest();
   const keys = { first: key("first"), proof: key("proof"), firstTag: key("first tag"), proofTag: key("proof tag") };
+  const proofOf = (form: Writer) => hash("blake2b512", form.behind(keys.proof), "buffer");
   return {
     *content(request) {
       const inputs = byName(request.inputs);
-      const [form, proofForm] = [openWriter(keys.first), openWriter(keys.proof)];
+      const form = openWriter();
       let head = "";
-      for (const writer of [form, proofForm]) writeQuestion(writer, request, inputs.length);
+      writeQuestion(form, request, inputs.length);
       for (const input of inputs) {
         head += `${JSON.stringify(input.name)} ${input.datatype}[${input.shape.join(",")}] ${input.data.byteLength};`;
         const tagged = input.data.byteLength >= TAGGED_BYTES;
-        for (const writer of [form, proofForm]) writeInput(writer, input, tagged);
+        writeInput(form, input, tagged);
         if (!tagged) continue;
         form.bytes(yield* tagOf(input.data, keys.firstTag));
-        proofForm.bytes(yield* tagOf(input.data, keys.proofTag));
+        form.bytes(yield* tagOf(input.data, keys.proofTag));
       }
-      return {
-        head,
-        first: hash("sha256", form.done(), "buffer"),
-        proof: hash("blake2b512", proofForm.done(), "buffer"),
-      };
+      return { head, first: hash("sha256", form.behind(keys.first), "buffer"), proof: proofOf(form) };
     },
     mark(content, asked) {
-      const [form, proofForm] = [openWriter(keys.first), openWriter(keys.proof)];
+      const form = openWriter();
       form.bytes(content.first);
-      proofForm.bytes(content.proof);
-      for (const writer of [form, proofForm]) writeAsked(writer, asked);
-      return { key: first(form.done()), proof: hash("blake2b512", proofForm.done(), "buffer"), head: content.head };
+      form.bytes(content.proof);
+      writeAsked(form, asked);
+      return { key: first(form.behind(keys.first)), proof: proofOf(form), head: content.head };
     },
   };
 }
