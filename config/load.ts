@@ -14,6 +14,7 @@ import {
 import type { Override } from "../core/change.ts";
 import { checkNames, checkSense, warningsOf } from "./check.ts";
 import { checkCaches } from "./check-cache.ts";
+import { checkLimitWords } from "./check-limit.ts";
 import { completeConfig } from "./complete.ts";
 import type { Config, Kinds } from "./config.ts";
 import { type Fault, formatPath, type Mistake, type Path } from "./mistakes.ts";
@@ -60,7 +61,11 @@ export function loadConfig(source: Source, kinds: Kinds): Loaded {
   const sense =
     document === undefined
       ? []
-      : [...checkSense(document, value.config, kinds.policies), ...checkCaches(document, value.config, kinds.backends)];
+      : [
+          ...checkSense(document, value.config, kinds.policies),
+          ...checkCaches(document, value.config, kinds.backends),
+          ...checkLimitWords(document, value.config),
+        ];
   const faults = [
     ...echoless(earlier, inText),
     ...sense.filter(({ path }) => !earlier.some((fault) => within(fault, path))),

@@ -154,7 +154,7 @@ export type Event =
   | {
       readonly type: "rate-limited";
       readonly model: string;
-      /** What tells callers apart, in the word of the config: `tenant`, `address`, a header's name ... */
+      /** What tells callers apart, in the word of the config: `tenant`, `peer`, a header's name ... */
       readonly by: string;
     }
   /** The process has too much to do from now on, so that new requests are refused, or no longer. */

@@ -8,7 +8,7 @@ import type { By } from "./words.ts";
 export function callerOf(call: Call, by: By): string {
   if (by === "model") return "";
   if (by === "tenant") return call.tenant ?? "";
-  if (by === "address") return networkOf(call.peer);
+  if (by === "peer") return networkOf(call.peer);
   return call.headers.get(by.header) ?? "";
 }
 

@@ -15,7 +15,7 @@ export interface Rate {
 }
 
 /** Whose requests are counted together. */
-export type By = "model" | "tenant" | "address" | { readonly header: string };
+export type By = "model" | "tenant" | "peer" | { readonly header: string };
 
 /** How many requests run at once, and how many wait. */
 export interface Concurrency {
@@ -31,7 +31,7 @@ export interface LimitOptions {
 
 const PERIODS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const RATE_EXPECTED = "requests and a period (s, m, h or d), such as 200/s or 1000000/d";
-const BY_EXPECTED = "model, tenant, address or {header: x-api-key}";
+const BY_EXPECTED = "model, tenant, peer or {header: x-api-key}";
 
 const rate = () =>
   word(RATE_EXPECTED, (text) => {
@@ -42,7 +42,7 @@ const rate = () =>
 
 const by = z.union(
   [
-    z.enum(["model", "tenant", "address"]),
+    z.enum(["model", "tenant", "peer"]),
     z.strictObject({ header: z.string().min(1).toLowerCase().describe("The header that tells callers apart.") }),
   ],
   { error: ({ input }) => `expected ${BY_EXPECTED}, got ${show(input)}` },
@@ -63,7 +63,7 @@ const one = z
     by: by
       .optional()
       .describe(
-        "Whose requests are counted together: those of the model (as is usual), a tenant, an address or a header.",
+        "Whose requests are counted together: those of the model (as is usual), a tenant, a peer (a client's address), a header.",
       ),
     burst: z
       .int()

@@ -31,7 +31,7 @@ async function openOver(service: Service, words: string) {
   const fake = fakeBackend();
   fake.put("m", "1", { service, inputs: [specOf("x", value)], outputs: [specOf("y", value)] });
   const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
-  const text = `backends: {b: {kind: fake}}\nmodels: {m: {backend: b, ${words}}}`;
+  const text = `tenant: {header: x-tenant, trusted: true}\nbackends: {b: {kind: fake}}\nmodels: {m: {backend: b, ${words}}}`;
   const loaded = loadConfig({ text, file: "/test.yaml", env: {} }, kinds);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
   assembly = await assemble(

@@ -83,11 +83,11 @@ test("each caller has a share of its own, and those without a name have one toge
   const byKey = bench({ rate: "5/s", by: { header: "x-api-key" } });
   const key = (value: string) => ({ headers: new Map([["x-api-key", value]]) });
   expect([await byKey.passed(9, key("a")), await byKey.passed(9, key("b")), await byKey.passed(9)]).toEqual([5, 5, 5]);
-  const byAddress = bench({ rate: "5/s", by: "address" });
-  expect(await byAddress.passed(9, { peer: "10.0.0.1" })).toBe(5);
-  expect(await byAddress.passed(9, { peer: "::ffff:10.0.0.1" })).toBe(0);
-  expect(await byAddress.passed(9, { peer: "2001:db8::1" })).toBe(5);
-  expect(await byAddress.passed(9, { peer: "2001:db8:0:0:ffff::9" })).toBe(0);
+  const byPeer = bench({ rate: "5/s", by: "peer" });
+  expect(await byPeer.passed(9, { peer: "10.0.0.1" })).toBe(5);
+  expect(await byPeer.passed(9, { peer: "::ffff:10.0.0.1" })).toBe(0);
+  expect(await byPeer.passed(9, { peer: "2001:db8::1" })).toBe(5);
+  expect(await byPeer.passed(9, { peer: "2001:db8:0:0:ffff::9" })).toBe(0);
   const byModel = bench({ rate: "5/s" });
   expect([await byModel.passed(3, { tenant: "a" }), await byModel.passed(9, { tenant: "b" })]).toEqual([3, 2]);
 });

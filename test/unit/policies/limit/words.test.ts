@@ -18,12 +18,12 @@ test("one limit is written as it is said", () => {
 test("several limits are a list, and all of them hold", () => {
   const { rates, concurrency } = limitWords.parse([
     { rate: "200/s", by: { header: "X-Api-Key" }, burst: 50 },
-    { rate: "1000000/d", by: "address" },
+    { rate: "1000000/d", by: "peer" },
     { concurrency: 4 },
   ]);
   expect(rates).toEqual([
     { ...RATE, by: { header: "x-api-key" }, burst: 50 },
-    { text: "1000000/d", requests: 1e6, perMs: 86_400_000, burst: 1e6, by: "address" },
+    { text: "1000000/d", requests: 1e6, perMs: 86_400_000, burst: 1e6, by: "peer" },
   ]);
   expect(concurrency).toEqual({ limit: 4, queue: 100 });
 });
@@ -35,7 +35,7 @@ test.each([
     { rate: "5/week" },
     'expected requests and a period (s, m, h or d), such as 200/s or 1000000/d, got "5/week" at rate',
   ],
-  [{ rate: "5/s", by: "user" }, 'expected model, tenant, address or {header: x-api-key}, got "user" at by'],
+  [{ rate: "5/s", by: "user" }, 'expected model, tenant, peer or {header: x-api-key}, got "user" at by'],
   [{ by: "tenant" }, "expected by only beside rate"],
   [{ rate: "5/s", queue: 3 }, "expected queue only beside concurrency"],
   [{ concurrency: 5, burst: 3 }, "expected burst only beside rate"],

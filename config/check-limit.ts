@@ -1,0 +1,43 @@
+// What must be said beside a limit for it to hold: where tenants come from, and that a server may have so many calls.
+
+import type { Fault } from "./mistakes.ts";
+import { isMap } from "./planned.ts";
+import type { Document } from "./schema.ts";
+
+/** The words of a model's `limit:` that are looked at here; the policy itself has read them. */
+interface LimitWords {
+  readonly rates: readonly { readonly by: unknown }[];
+}
+
+/**
+ * What is wrong with the limits of a config.
+ *
+ * @param config the same as YAML gives it, in which a backend has the words that its kind reads
+ */
+export function checkLimitWords(document: Document, config: unknown): readonly Fault[] {
+  const backends = isMap(config) && isMap(config.backends) ? config.backends : {};
+  return [...checkTenants(document), ...Object.entries(backends).flatMap(checkCalls)];
+}
+
+function checkTenants({ models = {}, tenant }: Document): readonly Fault[] {
+  if (tenant !== undefined) return [];
+  return Object.entries(models).flatMap(([name, model]): readonly Fault[] => {
+    const words = (model as { readonly limit?: LimitWords }).limit;
+    if (words?.rates.some(({ by }) => by === "tenant") !== true) return [];
+    const message =
+      "by tenant: expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true})";
+    return [{ path: ["models", name, "limit"], message }];
+  });
+}
+
+/** What holds where `limits.inFlight` is not said. Source: backends/external/words.ts. */
+const IN_FLIGHT = 256;
+
+function checkCalls([name, words]: readonly [string, unknown]): readonly Fault[] {
+  if (!isMap(words) || !isMap(words.limit)) return [];
+  const { concurrency } = words.limit;
+  const inFlight = isMap(words.limits) ? (words.limits.inFlight ?? IN_FLIGHT) : IN_FLIGHT;
+  if (typeof concurrency !== "number" || typeof inFlight !== "number" || concurrency <= inFlight) return [];
+  const message = `expected at most limits.inFlight (${inFlight}), which no endpoint has more calls than, got ${concurrency}`;
+  return [{ path: ["backends", name, "limit", "concurrency"], message }];
+}
