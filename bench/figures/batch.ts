@@ -10,12 +10,15 @@ import { type Program, SERVER_CORE, withPrograms } from "../programs.ts";
 import type { RawFacts, RawSetup } from "../raw.ts";
 import { quantile } from "../stats.ts";
 import { warmUp } from "../warm-up.ts";
+import { externalFinding, litserveFinding, simulatedFindings } from "./batch-beside.ts";
 
 interface Case {
   readonly model: Model;
   readonly connections: number;
   readonly warmMs: number;
   readonly measureMs: number;
+  /** The most rounds, so that the whole takes about four minutes. */
+  readonly rounds: number;
   /** The least rate with batching by the rate without it. */
   readonly harmless?: number;
   /** The least share of what the costs of runs and requests allow. */
@@ -25,10 +28,10 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { model: models.large, connections: 64, warmMs: 1500, measureMs: 4000, ofPossible: 0.85 },
-  { model: models.small, connections: 64, warmMs: 500, measureMs: 2000, harmless: 0.98 },
-  { model: models.conv, connections: 8, warmMs: 2000, measureMs: 8000, harmless: 0.99 },
-  { model: models.small, connections: 1, warmMs: 300, measureMs: 1500, p50: 1.05 },
+  { model: models.large, connections: 64, warmMs: 1000, measureMs: 2500, rounds: 5, ofPossible: 0.85 },
+  { model: models.small, connections: 64, warmMs: 500, measureMs: 1500, rounds: 5, harmless: 0.98 },
+  { model: models.conv, connections: 8, warmMs: 1000, measureMs: 4000, rounds: 3, harmless: 0.99 },
+  { model: models.small, connections: 1, warmMs: 300, measureMs: 1500, rounds: 7, p50: 1.05 },
 ];
 
 /** Everything on one core, the client too, so that the CPU of a request and of a run add up. */
@@ -37,26 +40,38 @@ const CORE = SERVER_CORE;
 export const batch: Figure = {
   letter: "i",
   name: "batch",
-  question: "How many more requests are answered with batching than without it, by the same gateway and worker?",
-  measure(effort, say) {
-    const repository = modelRepository([models.large, models.small, models.conv, models.idle]);
-    return withPrograms(async (start) => {
-      const gateway = (setup: Partial<GatewaySetup>) =>
-        start("programs/served.ts", { core: CORE, input: { repository, log: "silent", ...setup } });
-      const [off, on] = [await gateway({}), await gateway({ batch: true })];
-      const client = await start("programs/client.ts", { core: CORE });
-      const parts: Parts = { repository, client, off, on };
-      say("warming up");
-      for (const server of [off, on]) await warmUp({ client, port: await server.ask<number>("port") }, effort);
-      const findings: Finding[] = [];
-      for (const one of effort.quick ? CASES.slice(0, 1) : CASES) {
-        say(`${one.model.name}, ${one.connections} clients`);
-        findings.push(await measureCase(one, parts, effort));
-      }
-      return findings;
-    });
+  question: "How many more requests are answered with batching than without it, and than by others' batching?",
+  async measure(effort, say) {
+    const own = await measureOwn(effort, say);
+    say("simulated servers");
+    const simulated = await simulatedFindings(effort);
+    say("an HTTP server without batching");
+    const external = await externalFinding(effort);
+    say("LitServe");
+    const litserve = await litserveFinding(effort, say);
+    return [...own, ...simulated, external, ...(litserve === undefined ? [] : [litserve])];
   },
 };
+
+/** On local workers, with batching and without it. */
+function measureOwn(effort: Effort, say: (line: string) => void): Promise<readonly Finding[]> {
+  const repository = modelRepository([models.large, models.small, models.conv, models.idle]);
+  return withPrograms(async (start) => {
+    const gateway = (setup: Partial<GatewaySetup>) =>
+      start("programs/served.ts", { core: CORE, input: { repository, log: "silent", ...setup } });
+    const [off, on] = [await gateway({}), await gateway({ batch: true })];
+    const client = await start("programs/client.ts", { core: CORE });
+    const parts: Parts = { repository, client, off, on };
+    say("warming up");
+    for (const server of [off, on]) await warmUp({ client, port: await server.ask<number>("port") }, effort);
+    const findings: Finding[] = [];
+    for (const one of effort.quick ? CASES.slice(0, 1) : CASES) {
+      say(`${one.model.name}, ${one.connections} clients`);
+      findings.push(await measureCase(one, parts, effort));
+    }
+    return findings;
+  });
+}
 
 interface Parts {
   readonly repository: string;
@@ -80,7 +95,7 @@ async function measureCase(one: Case, parts: Parts, effort: Effort): Promise<Fin
   const comparison = await compare({
     title: `${model.name}, ${connections} ${connections === 1 ? "client" : "clients"}`,
     unit: "requests/s",
-    rounds: effort.rounds,
+    rounds: Math.min(effort.rounds, one.rounds),
     arms: [arm("off"), arm("on")],
   });
   const after = await batchesOf(parts.on, model);

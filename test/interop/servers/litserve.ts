@@ -12,8 +12,15 @@ export interface LitServe extends RunningServer {
   readonly python: string;
 }
 
-/** The paths of `python/litserve_server.py`; with an `apiKey`, every question needs it in `X-API-Key`. */
-export async function startLitServe(options: { readonly apiKey?: string } = {}): Promise<LitServe | Missing> {
+export interface LitServeOptions {
+  /** Every question needs it in `X-API-Key`. */
+  readonly apiKey?: string;
+  /** An ONNX file to serve alone, by `python/litserve_batched.py`; absent, the paths of `python/litserve_server.py`. */
+  readonly batched?: string;
+}
+
+/** A LitServe on a port of its own. */
+export async function startLitServe(options: LitServeOptions = {}): Promise<LitServe | Missing> {
   const found = await venv("litserve", {
     packages: [["litserve==0.2.19", "numpy", ONNX_RUNTIME]],
     check:
@@ -22,12 +29,14 @@ export async function startLitServe(options: { readonly apiKey?: string } = {}):
   if (isMissing(found)) return found;
   const [http = 0] = await freePorts(1);
   const folder = await workFolder("litserve");
+  const { batched } = options;
+  const usual = [join(PYTHON, "litserve_server.py"), `${http}`];
   const key = options.apiKey === undefined ? {} : { LIT_SERVER_API_KEY: options.apiKey };
   const headers = options.apiKey === undefined ? {} : { "x-api-key": options.apiKey };
   try {
     const running = await startServer({
       command: found.python,
-      args: [join(PYTHON, "litserve_server.py"), `${http}`],
+      args: batched === undefined ? usual : [join(PYTHON, "litserve_batched.py"), `${http}`, batched],
       cwd: folder.path,
       env: { ...PYTHON_ENV, ...key },
       ready: answers(http, "/health", { headers }),
