@@ -158,3 +158,34 @@ test("operators see what is open, open and close by hand, and take it back", asy
   });
   expect(await sluice(pair, "breaker", "trip", first)).toMatchObject({ code: 2 });
 }, 60_000);
+
+test("a lone server's breaker sends its requests to the fallback without asking it", async () => {
+  const answer = ({ path }: { readonly path: string }) => (path.endsWith("/infer") ? "infer-binary" : undefined);
+  const servers = [await startRecorded("triton", { answer }), await startRecorded("triton", { answer })];
+  const proxies = [await openProxy(servers[0]!.port)];
+  const backend = (port: number) =>
+    `{kind: triton, protocol: http, endpoints: ["127.0.0.1:${port}"], health: {every: 1h}`;
+  const gateway = await startGateway({
+    yaml: [
+      "backends:",
+      `  near: ${backend(proxies[0]!.port)}, breaker: {openFor: 1h, openMax: 1h}}`,
+      `  far: ${backend(servers[1]!.port)}}`,
+      "models:",
+      "  m:",
+      "    versions: {1: {backend: near, model: add_sub}, 2: {backend: far, model: add_sub}}",
+      "    route: {fallback: [1, 2]}",
+    ].join("\n"),
+    kinds: backendKinds,
+  });
+  const pair = { gateway, proxies, servers, ids: [] };
+  open.push(pair);
+  await until(async () => (await ask(pair)) === 200 && infers(servers[0]!) > 0);
+  await proxies[0]!.set({ kind: "refuse" });
+  for (let i = 0; i < 5; i += 1) expect(await ask(pair)).toBe(200);
+  // it would answer again, and is not asked
+  await proxies[0]!.set(undefined);
+  const before = infers(servers[0]!);
+  for (let i = 0; i < 20; i += 1) expect(await ask(pair)).toBe(200);
+  expect([infers(servers[0]!) - before, infers(servers[1]!)]).toEqual([0, 25]);
+  expect((await gateway.metrics()).sum("sluice_breaker_open", { backend: "near" })).toBe(1);
+}, 60_000);
