@@ -146,7 +146,11 @@ export interface Config {
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel };
   /** What clients may do with Triton's extensions beyond asking. */
-  readonly triton: { readonly control: boolean; readonly sharedMemory: boolean };
+  readonly triton: {
+    readonly control: boolean;
+    readonly sharedMemory: boolean;
+    readonly contents: "raw" | "as-asked";
+  };
   /** What clients of SageMaker find; the usual where undefined. */
   readonly sagemaker: SageMakerConfig | undefined;
   /** Paths that go to a server as they come, by prefix. */

@@ -93,9 +93,13 @@ const triton = z
       .describe(
         "Let clients on this machine pass tensors through /dev/shm; whoever reaches the gateway may then read it.",
       ),
+    contents: z
+      .enum(["raw", "as-asked"])
+      .default("raw")
+      .describe("Outputs over gRPC: raw, as Triton has them, or as the inputs came, raw or typed, as KServe has them."),
   })
   .prefault({})
-  .describe("What clients may do with Triton's extensions beyond asking.");
+  .describe("What clients may do with Triton's extensions beyond asking, and how they are answered over gRPC.");
 
 /** One backend before its kind has read the words beside `kind:`. */
 const backend = z.looseObject({
@@ -164,5 +168,9 @@ export function documentOf(policies: readonly PolicyKind[]): ZodType<Document> {
   const words = Object.fromEntries(wordKinds(policies).map(({ word, options }) => [word, options.optional()]));
   // the type stays that of a model's own words: which policies there are is known only when it runs
   const withPolicies = model.extend({ ...words, route: routeWord(policies).optional() }) as unknown as typeof model;
-  return document.extend({ models: z.record(z.string(), withPolicies).optional().describe(MODELS) });
+  const top = policies.flatMap((kind) =>
+    kind.place === "layer" && kind.atTop !== undefined ? [[kind.word, kind.atTop.options.optional()]] : [],
+  );
+  const models = z.record(z.string(), withPolicies).optional().describe(MODELS);
+  return document.extend({ ...Object.fromEntries(top), models }) as unknown as typeof document;
 }

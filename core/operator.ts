@@ -89,6 +89,8 @@ export interface OperatorPlane {
   statistics(model?: string, version?: string): readonly VersionStatistics[];
   readonly log: LogSettings;
   readonly trace: TraceSettings;
+  /** Outputs over gRPC come raw, or in the form that the inputs came in; raw when absent. */
+  readonly contents?: "raw" | "as-asked";
   /** Absent where the config does not allow shared memory. */
   readonly regions?: Regions;
 }

@@ -21,6 +21,7 @@ export interface OperatorParts {
 export function openOperator({ plane, config, env, statistics, settings, regions }: OperatorParts): OperatorPlane {
   return {
     mayChange: config.triton.control,
+    contents: config.triton.contents,
     statistics: (model, version) => statisticsOf({ plane, statistics }, model, version),
     log: openLogSettings(env.log),
     trace: settings,

@@ -11,7 +11,7 @@ import { one, TEXT, message as table } from "../../../wire/protobuf-table.ts";
 import type { Codec, Decoded } from "../exchange.ts";
 import { grpcFail, grpcReply, messageOf, OK } from "../grpc-status.ts";
 import { finishOutputs } from "../triton/outputs.ts";
-import { decode, type Form, NAME, SMALL_BYTES } from "./infer.ts";
+import { answerContents, decode, type Form, NAME, SMALL_BYTES } from "./infer.ts";
 import type { Turn } from "./sequences.ts";
 
 export interface StreamCodec extends Codec<Form> {
@@ -90,7 +90,7 @@ async function encodePart(
   const { reply, regions } = await finishOutputs(part, wishes, { call, planes });
   const small = reply.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
   const answer: ProtoAnswer = {
-    contents: "raw",
+    contents: answerContents(reply, form, regions),
     final,
     ...(id === undefined ? {} : { id }),
     ...(regions === undefined ? {} : { regions }),

@@ -21,6 +21,8 @@ describe("a config that is right", () => {
         bodyBytes: 64 * 2 ** 20,
         messageBytes: 64 * 2 ** 20,
         inFlight: { fraction: 0.25 },
+        memory: { fraction: 0.9 },
+        lagMs: 500,
         headerBytes: 16 * 1024,
         urlBytes: 8 * 1024,
         inputs: 1024,
@@ -28,7 +30,7 @@ describe("a config that is right", () => {
         requestTimeoutMs: 30_000,
       },
       log: { level: "info" },
-      triton: { control: false, sharedMemory: false },
+      triton: { control: false, sharedMemory: false, contents: "raw" },
       zone: undefined,
       backends: [
         {
@@ -53,7 +55,7 @@ drainDelay: 0s
 drainLimit: 1m
 timeout: 500ms
 tenant: {header: X-Tenant, trusted: true}
-limits: {body: 1MiB, inFlight: 2MiB, headers: 32KiB, url: 4KB, inputs: 3, nesting: 7, requestTimeout: 1.5s}
+limits: {body: 1MiB, inFlight: 2MiB, memory: 1GiB, lag: 1s, connections: 9, headers: 32KiB, url: 4KB, inputs: 3, nesting: 7, requestTimeout: 1.5s}
 log: {level: silent}
 backends:
   a: {kind: onnx, repository: m, workers: 2}
@@ -73,6 +75,9 @@ models:
       bodyBytes: 2 ** 20,
       messageBytes: 64 * 2 ** 20,
       inFlight: { bytes: 2 ** 21 },
+      memory: { bytes: 2 ** 30 },
+      lagMs: 1000,
+      connections: 9,
       headerBytes: 32_768,
       urlBytes: 4000,
       inputs: 3,
