@@ -3,51 +3,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Event } from "../../../core/event.ts";
 import type { InferResponse } from "../../../core/request.ts";
-import { systemEnv } from "../../../gateway/env.ts";
-import { openLog } from "../../../gateway/log.ts";
-import { openStore, type Store } from "../../../gateway/store.ts";
+import { openStore } from "../../../gateway/store.ts";
 import { openValkey } from "../../../gateway/valkey.ts";
 import type { Place, StoredAnswer } from "../../../policies/cache/second-level.ts";
 import { seededRandom } from "../../support/fake-env.ts";
-import { hasValkey, startValkey, type ValkeyServer } from "../../support/valkey-server.ts";
+import { hasValkey } from "../../support/valkey-server.ts";
+import { closeAll, closing, environment, PATIENT_MS, type Replica, replica, secret, server } from "./replica.ts";
 
-const secret = "a secret that all replicas share";
-/** Longer than a busy machine takes, so that only what is meant to be late is late. */
-const PATIENT_MS = 5_000;
-
-interface Replica extends Store {
-  readonly events: readonly Event[];
-}
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function server(settings: readonly string[] = []): Promise<ValkeyServer> {
-  const started = await startValkey(settings);
-  closing.push(async () => {
-    started.resume();
-    await started.kill();
-  });
-  return started;
-}
-
-function environment() {
-  const events: Event[] = [];
-  const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: (event) => events.push(event) });
-  return { env, events };
-}
-
-/** Connected, and hearing of purges. */
-async function replica(at: ValkeyServer, words: { timeoutMs?: number; maxValueBytes?: number } = {}): Promise<Replica> {
-  const { timeoutMs = PATIENT_MS, maxValueBytes = 1024 * 1024 } = words;
-  const { env, events } = environment();
-  const store = openStore({ valkey: at.url, secret, timeoutMs, prefix: "test", maxValueBytes }, env);
-  closing.push(store.close);
-  await vi.waitFor(() => expect(store.counts.available()).toBe(true), { timeout: 10_000 });
-  return { ...store, events };
-}
+afterEach(closeAll);
 
 const place = (name: string, tenant?: string): Place => ({
   key: Buffer.from(name.padEnd(32, ".")),
@@ -284,21 +247,5 @@ describe.skipIf(!hasValkey)("the shared store (needs valkey-server or redis-serv
     await Promise.all([...crowd, storm]);
     expect(answered).toBe(10_000);
     await vi.waitFor(async () => expect(await a.answers.get(place("one"))).toBeDefined(), { timeout: 30_000 });
-  });
-
-  it("counts together over replicas, begins anew when a count has ended, and looks without adding", async () => {
-    const at = await server();
-    const [a, b] = [await replica(at), await replica(at)];
-    const added = await Promise.all(
-      Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? a : b).counts.add("acme", 3, 60_000)),
-    );
-    const totals = added.map((one) => one?.total ?? 0).sort((x, y) => x - y);
-    expect(totals).toEqual(Array.from({ length: 100 }, (_, n) => 3 * (n + 1)));
-    const looked = await b.counts.add("acme", 0, 60_000);
-    expect(looked?.total).toBe(300);
-    expect(looked?.endsInMs).toBeGreaterThan(0);
-    expect(looked?.endsInMs).toBeLessThanOrEqual(60_000);
-    await vi.waitFor(async () => expect((await a.counts.add("short", 1, 30))?.total).toBe(1));
-    await vi.waitFor(async () => expect((await a.counts.add("short", 0, 30))?.total).toBe(0));
   });
 });

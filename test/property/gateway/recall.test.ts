@@ -3,18 +3,14 @@
 import { describe, expect, it } from "vitest";
 import { wholeRequest } from "../../../core/deferred.ts";
 import type { ModelMetadata } from "../../../core/model.ts";
-import type { DecodeMemo, Planes, Protocol, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
+import type { DecodeMemo, Planes, Route, WireReply, WireRequest } from "../../../core/protocol.ts";
 import type { InferRequest, InferResponse } from "../../../core/request.ts";
 import { openMemo } from "../../../gateway/memo.ts";
-import { kserveV1 } from "../../../gateway/protocols/kserve-v1.ts";
-import { oipRest } from "../../../gateway/protocols/oip-rest.ts";
-import { sagemakerContainer } from "../../../gateway/protocols/sagemaker-container.ts";
-import { tfsRest } from "../../../gateway/protocols/tfs-rest.ts";
-import { torchserve } from "../../../gateway/protocols/torchserve.ts";
 import { type Contents, openContents } from "../../../policies/cache/contents.ts";
 import { openDigests } from "../../../policies/cache/key.ts";
 import { runNow } from "../../../wire/sliced.ts";
 import { fakeEnv, seededRandom } from "../../support/fake-env.ts";
+import { type Ask, anAsk } from "./asks.ts";
 
 const SECRET = new Uint8Array(32).fill(9);
 const digests = openDigests({ secret: SECRET });
@@ -43,100 +39,6 @@ const metadata = (at: number): ModelMetadata => ({
   stateful: false,
   ...(SIGNATURES[at % SIGNATURES.length] as (typeof SIGNATURES)[number]),
 });
-
-interface Ask {
-  readonly protocol: Protocol;
-  readonly path: string;
-  readonly query: string;
-  readonly headers: readonly (readonly [string, string])[];
-  readonly body: string;
-}
-
-const JSON_TYPE = ["content-type", "application/json"] as const;
-
-const oipBody = (values: string, more = "") =>
-  `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[${values}]}]${more}}`;
-
-/** Few different ones, so that most come again; each differs from another in one thing only. */
-const BODIES = {
-  oip: [
-    oipBody("1,2"),
-    oipBody("1,3"),
-    oipBody(" 1,2"),
-    oipBody("1,2").replace("FP32", "FP64"),
-    oipBody("1,2").replace("[1,2]", "[2,1]"),
-    oipBody("1,2", ',"id":"a"'),
-    oipBody("1,2", ',"id":"b"'),
-    oipBody("1,2", ',"parameters":{"p":1}'),
-    oipBody("1,2", ',"parameters":{"p":1.0}'),
-    oipBody("1,2", ',"parameters":{"timeout":1000}'),
-    oipBody("1,2", ',"outputs":[{"name":"x"}]'),
-    oipBody("1,2", ',"outputs":[{"name":"x","parameters":{"classification":1}}]'),
-    oipBody("1,2", ',"outputs":[{"name":"x","parameters":{"binary_data":true}}]'),
-    oipBody("1,"),
-    "",
-    "nothing",
-  ],
-  rows: [
-    '{"instances":[[1,2]]}',
-    '{"instances":[[1,3]]}',
-    '{"instances":[[1,2],[3,4]]}',
-    '{"instances": [[1,2]]}',
-    '{"inputs":[[1,2]]}',
-    '{"inputs":{"z":[[1,2]]}}',
-    '{"inputs":{"x":[[1,2]]}}',
-    '{"signature_name":"other","instances":[[1,2]]}',
-    '{"instances":[[1.5,2]]}',
-    '{"instances":[["a","b"]]}',
-    "{",
-    "",
-  ],
-};
-
-const HEADERS: readonly (readonly (readonly [string, string])[])[] = [
-  [],
-  [JSON_TYPE],
-  [["content-type", "text/csv"]],
-  [JSON_TYPE, ["accept", "text/csv"]],
-  [JSON_TYPE, ["accept", "application/json"]],
-  [JSON_TYPE, ["x-request-id", "other"]],
-  [["content-type", "application/cloudevents+json"]],
-  [["ce-id", "1"], ["ce-source", "s"], ["ce-type", "t"], ["ce-specversion", "1.0"], JSON_TYPE],
-  [["inference-header-content-length", "5"]],
-  [["content-type", "application/x-www-form-urlencoded"]],
-];
-
-const FRONTS: readonly {
-  readonly protocol: Protocol;
-  readonly paths: readonly string[];
-  readonly bodies: readonly string[];
-}[] = [
-  {
-    protocol: oipRest,
-    paths: ["/v2/models/m/infer", "/v2/models/m/versions/1/infer", "/v2/models/n/infer"],
-    bodies: BODIES.oip,
-  },
-  {
-    protocol: tfsRest,
-    paths: ["/v1/models/m:predict", "/v1/models/m/versions/1:predict", "/v1/models/n:predict"],
-    bodies: BODIES.rows,
-  },
-  { protocol: kserveV1, paths: ["/v1/models/m:predict", "/v1/models/n:predict"], bodies: BODIES.rows },
-  { protocol: torchserve, paths: ["/predictions/m", "/predictions/m/1"], bodies: [...BODIES.rows, ...BODIES.oip] },
-  {
-    protocol: sagemakerContainer,
-    paths: ["/models/m/invoke", "/models/n/invoke"],
-    bodies: [...BODIES.rows, ...BODIES.oip],
-  },
-];
-
-const pick = <T>(random: () => number, items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
-
-function anAsk(random: () => number): Ask {
-  const { protocol, paths, bodies } = pick(random, FRONTS);
-  const query = random() < 0.2 ? pick(random, ["a=1", "a=2"]) : "";
-  return { protocol, path: pick(random, paths), query, headers: pick(random, HEADERS), body: pick(random, bodies) };
-}
 
 /** The route of the path, and what stands in it; undefined where it has none. */
 function routeOf({
