@@ -7,17 +7,25 @@ import { answerOf, openCacheBench, settle } from "../../../support/cache.ts";
 
 const firstOf = (reply: Reply) => (reply.kind === "whole" ? (reply.outputs[0]?.data[0] ?? -1) : -1);
 
+interface FakeStore {
+  asked: number;
+  away: boolean;
+  spoil: (stored: StoredAnswer) => StoredAnswer;
+  readonly values: ReadonlyMap<string, unknown>;
+  readonly level: SecondLevel;
+}
+
 /** A store in memory whose generations are numbers; two caches over it are two replicas. */
-function fakeStore() {
+function fakeStore(): FakeStore {
   const values = new Map<string, { readonly stored: StoredAnswer; readonly generations: readonly string[] }>();
   const generations = new Map<string, number>();
   const listeners = new Set<Parameters<SecondLevel["onRaise"]>[0]>();
   const keyOf = ({ key }: Place) => Buffer.from(key).toString("hex");
   const current = ({ scopes }: Place) => scopes.map((scope) => String(generations.get(JSON.stringify(scope)) ?? 0));
-  const store = {
+  const store: FakeStore = {
     asked: 0,
     away: false,
-    spoil: (stored: StoredAnswer): StoredAnswer => stored,
+    spoil: (stored) => stored,
     values,
     level: {
       async get(place): Promise<SecondLook | undefined> {
@@ -41,7 +49,7 @@ function fakeStore() {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
-    } satisfies SecondLevel,
+    },
   };
   return store;
 }
