@@ -55,7 +55,7 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
     });
     parts.onScheduler?.(scheduler);
     const go = (known: Known | undefined, asked: Asked): Promise<Reply> => {
-      if (known === undefined || !known.hasRows || trial.verdict === "dependent") {
+      if (known === undefined || !known.hasRows || trial.verdict(known.metadata) === "dependent") {
         return next(asked.request, asked.call);
       }
       metadata = known.metadata;

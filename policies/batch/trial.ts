@@ -3,6 +3,7 @@
 import { detach } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import { asInferError } from "../../core/error.ts";
+import type { ModelMetadata } from "../../core/model.ts";
 import type { InferResponse, Reply } from "../../core/request.ts";
 import type { RunSliced } from "../../core/run.ts";
 import type { Service } from "../../core/service.ts";
@@ -16,7 +17,8 @@ import { splitReply } from "./split.ts";
 export type Verdict = "unknown" | "independent" | "dependent";
 
 export interface Trial {
-  readonly verdict: Verdict;
+  /** The verdict on the model that this is; another file under the same version is another model, and not judged yet. */
+  verdict(metadata: ModelMetadata): Verdict;
   /** The most rows that may be joined now. */
   cap(): number;
   readonly send: Send;
@@ -40,6 +42,8 @@ export function openTrial(options: TrialOptions): Trial {
   const { env, model, version } = options;
   let verdict: Verdict = options.wanted ? "unknown" : "independent";
   let trying = false;
+  // what the verdict is about, where that can be known
+  let judged: string | undefined;
 
   const judge = async (batch: Batch, ran: (ran: Ran) => void): Promise<void> => {
     // each is answered as if there were no batching
@@ -51,13 +55,15 @@ export function openTrial(options: TrialOptions): Trial {
     }
     const found = await compare(answers, options, batch);
     if (found === undefined) return;
+    judged = batch.metadata.artifact;
     verdict = found === "equal" ? "independent" : "dependent";
     if (verdict === "independent") env.log.info({ model, version }, "rows alone and together have equal answers");
     else env.log.warn({ model, version, difference: found }, "rows depend on each other: the model is not batched");
   };
 
   return {
-    get verdict() {
+    verdict({ artifact }) {
+      if (options.wanted && !trying && verdict !== "unknown" && artifact !== judged) verdict = "unknown";
       return verdict;
     },
     cap: () => (verdict === "independent" || !(trying || verdict === "dependent") ? Number.POSITIVE_INFINITY : 1),

@@ -220,6 +220,40 @@ describe("a model on trial", () => {
   });
 });
 
+it("a model whose file is another one now is on trial again, however the last one was judged", async () => {
+  const told = { artifact: "a" };
+  let dependent = true;
+  const bench = await busyBench({
+    words: { probe: true },
+    metadata: told,
+    next:
+      ([fake]) =>
+      async (request, call) => {
+        const reply = await fake?.candidate.service(request, call);
+        if (reply?.kind !== "whole" || !dependent || (request.inputs[0]?.shape[0] ?? 0) < 2) return reply as never;
+        const [y, ...others] = reply.outputs as readonly [Tensor, ...Tensor[]];
+        return { ...reply, outputs: [{ ...y, data: y.data.map((byte) => byte ^ 1) }, ...others] };
+      },
+  });
+  const pairs = async () => {
+    const before = sizes(bench).length;
+    for (let i = 0; i < 3; i += 1) bench.ask([i]);
+    await bench.pass(20, 0.5);
+    return sizes(bench).slice(before);
+  };
+  // one, then two alone and together
+  expect(await pairs()).toEqual([1, 1, 1, 2]);
+  expect(await pairs()).toEqual([1, 1, 1]);
+  told.artifact = "b";
+  dependent = false;
+  // its signature is looked at again after two seconds
+  await bench.pass(2_000, 100);
+  bench.ask([9]);
+  await bench.pass(10, 1);
+  expect(await pairs()).toEqual([1, 1, 1, 2]);
+  expect(await pairs()).toEqual([1, 2]);
+});
+
 it("an error that is nobody's data is passed on as it is", async () => {
   const bench = openBench({ places: [place], next: () => async () => Promise.reject(invalid("no such input")) });
   const asking = bench.ask([1]);
