@@ -14,7 +14,7 @@ export interface ScopesOptions {
 
 export interface Scopes extends Pick<SecondLevel, "onRaise"> {
   /** Notes the generation that a scope has; listeners hear of it where it was another one before. */
-  saw(scope: Scope, generation: string): void;
+  saw(key: string, scope: Scope, generation: string): void;
   /** The command that tells every replica, this one too, that the scope was raised. */
   tell(scope: Scope): Command;
   close(): void;
@@ -66,8 +66,7 @@ export function openScopes({ valkey, env, channel, keyOf }: ScopesOptions): Scop
   });
 
   return {
-    saw(scope, generation) {
-      const key = keyOf(scope);
+    saw(key, scope, generation) {
       const before = seen.get(key);
       // its message was missed, or is still on its way
       if (before !== undefined && before.generation !== generation) raised(scope);

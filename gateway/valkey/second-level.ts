@@ -80,7 +80,7 @@ export function openSecondLevel(options: SecondLevelOptions): SecondLevel & { cl
       const [value, ...names] = read;
       if (!names.every((name) => name instanceof Uint8Array)) return undefined;
       const generations = names.map((name) => Buffer.from(name).toString());
-      for (const [i, scope] of place.scopes.entries()) scopes.saw(scope, generations[i] ?? "");
+      for (const [i, scope] of place.scopes.entries()) scopes.saw(ofScopes[i] ?? "", scope, generations[i] ?? "");
       if (!(value instanceof Uint8Array)) return { generations, stored: undefined };
       const kept = await frames.read(key, value);
       if (kept === "spoiled") env.emit({ type: "store-spoiled" });
