@@ -1,25 +1,25 @@
 // The word of the config that names the store which replicas share.
 
 import { z } from "zod";
-import { bytes, duration, word } from "../core/words.ts";
+import { bytes, duration } from "../core/words.ts";
 
 const EXPECTED = "the URL of a Valkey or Redis such as redis://127.0.0.1:6379";
 
 /** A secret of fewer signs could be found by trying. */
 const SECRET_SIGNS = 32;
 
-function storeUrl() {
-  return word(EXPECTED, (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const known = url !== undefined && /^(redis|valkey)s?:$/.test(url.protocol) && url.hostname !== "";
-    return known ? { value: text } : { expected: EXPECTED };
-  });
+/** What is wrong is not shown: it may hold a password. */
+const storeUrl = z.string({ error: `expected ${EXPECTED}` }).refine(isStoreUrl, { error: `expected ${EXPECTED}` });
+
+function isStoreUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^(redis|valkey)s?:$/.test(url.protocol) && url.hostname !== "";
 }
 
 /** The store that replicas share: answers that are kept, purges and counts. */
 export const storeWord = z
   .strictObject({
-    valkey: storeUrl().describe(
+    valkey: storeUrl.describe(
       "Its URL; rediss: or valkeys: for TLS, user and password before the host, the database's number behind it.",
     ),
     secret: z
