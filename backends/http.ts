@@ -11,6 +11,7 @@ import type { Sliced } from "../wire/sliced.ts";
 import type { Connection, Door, HttpAnswer, HttpAsk, HttpClient } from "./connection.ts";
 import { externalKind } from "./external.ts";
 import {
+  answeredBy,
   checkTask,
   inputBytes,
   type KnownAnswer,
@@ -19,9 +20,10 @@ import {
   SMALL_BYTES,
   specOf,
 } from "./http/answers.ts";
-import { knownAnswer, readBody, wholeReply } from "./http/bodies.ts";
+import { knownAnswer, readBody, wholeOf, wholeReply } from "./http/bodies.ts";
 import { type Expression, select } from "./http/expression.ts";
 import { type FaultTable, statusFault, USUAL_FAULTS } from "./http/faults.ts";
+import { type PartsWord, streamOf } from "./http/lines.ts";
 import { type ModelsWord, readyModels } from "./http/models.ts";
 import {
   ALL_COLUMNS,
@@ -101,10 +103,45 @@ async function infer(server: Server, request: InferRequest, call: Call): Promise
     headers: { ...door.headers(call), ...lowered(template.send), ...body.headers },
     ...(body.parts === undefined ? {} : { body: body.parts }),
   };
+  const { parts: by } = template;
+  if (by !== undefined) return inferStream({ server, template, by }, request, { ask, call });
   const answer = await client.ask(ask, call);
-  if (answer.status < 200 || answer.status > 299) throw statusFault(answer, server.faults);
+  if (!isGood(answer)) throw statusFault(answer, server.faults);
   const outputs = await readOutputs(template, request, { door, answer, signal: call.signal });
   return wholeReply(request, outputs);
+}
+
+function isGood({ status }: { readonly status: number }): boolean {
+  return status >= 200 && status <= 299;
+}
+
+interface Streaming {
+  readonly server: Server;
+  readonly template: TemplateWords;
+  readonly by: PartsWord;
+}
+
+/** A part is a piece of the body as it came, or what the template makes of a line. */
+async function inferStream(
+  { server, template, by }: Streaming,
+  request: InferRequest,
+  { ask, call }: { readonly ask: HttpAsk; readonly call: Call },
+): Promise<Reply> {
+  const { door, client, faults } = server;
+  const answer = await client.stream(ask, call);
+  if (!isGood(answer)) throw statusFault(await wholeOf(answer), faults);
+  const { signal } = call;
+  const raw = template.response?.raw;
+  // lines of JSON have a type of their own, which is not JSON's
+  const headers = raw === undefined ? new Map([["content-type", "application/json"]]) : answer.headers;
+  return streamOf(answer.parts, {
+    model: answeredBy(request),
+    by,
+    contentType: answer.headers.get("content-type") ?? UNKNOWN_TYPE,
+    ...(raw === undefined ? {} : { name: raw }),
+    read: (line) =>
+      readOutputs(template, request, { door, answer: { status: answer.status, headers, body: line }, signal }),
+  });
 }
 
 /** The model's own words over those of the backend. */

@@ -13,6 +13,8 @@ export interface ReadParts {
   readonly model: ResolvedModel;
   readonly by: PartsWord;
   readonly contentType: string;
+  /** The output that holds a piece as it came; the usual one when absent. */
+  readonly name?: string;
   /** Reads a line as tensors; undefined gives it as it is. */
   readonly read: (line: Uint8Array) => Promise<readonly Tensor[]>;
 }
@@ -31,7 +33,9 @@ async function* readParts(parts: AsyncIterable<Uint8Array>, how: ReadParts): Asy
   for await (const piece of pieces) {
     if (piece.byteLength === 0) continue;
     const outputs =
-      how.by === "lines" ? await how.read(piece) : [opaqueTensor(BARE_OUTPUT, piece, { contentType: how.contentType })];
+      how.by === "lines"
+        ? await how.read(piece)
+        : [opaqueTensor(how.name ?? BARE_OUTPUT, piece, { contentType: how.contentType })];
     yield { kind: "whole", model, outputs, parameters: new Map() };
   }
 }

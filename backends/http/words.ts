@@ -76,6 +76,10 @@ export const templateWords = {
   send: headers.optional().describe("Headers of this request beside those that all requests have."),
   request: request.optional(),
   response: response.optional(),
+  parts: z
+    .enum(["lines", "chunks"])
+    .optional()
+    .describe("The answer comes in parts: a JSON value a line, or pieces as they come. In one when absent."),
 } as const;
 
 const status = z.int().min(100).max(599);
