@@ -14,7 +14,7 @@ import { openPlaces } from "./batch/places.ts";
 import { openScheduler, type Scheduler } from "./batch/scheduler.ts";
 import { openSender, SMALL_BYTES } from "./batch/send.ts";
 import { joinReplies } from "./batch/split.ts";
-import { openTrial } from "./batch/trial.ts";
+import { openTrial, type Trial } from "./batch/trial.ts";
 import { type BatchOptions, batchWords } from "./batch/words.ts";
 
 export const batch: LeafKind<BatchOptions> = {
@@ -55,7 +55,9 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
     });
     parts.onScheduler?.(scheduler);
     const go = (known: Known | undefined, asked: Asked): Promise<Reply> => {
-      if (known === undefined || !known.hasRows || trial.verdict(known.metadata) === "dependent") {
+      const unfit = unfitFor(known, trial);
+      if (known === undefined || unfit !== undefined) {
+        asked.call.trace.decide("batch", `passed: ${unfit}`);
         return next(asked.request, asked.call);
       }
       metadata = known.metadata;
@@ -72,6 +74,13 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
       return go(known instanceof Promise ? await unlessAborted(known, call.signal) : known, asked);
     };
   };
+}
+
+/** Why the model's requests are not joined, for who wonders; undefined when they are. */
+function unfitFor(known: Known | undefined, trial: Trial): string | undefined {
+  if (known === undefined) return "nobody can tell the model's signature now";
+  if (known.unfit !== undefined) return known.unfit;
+  return trial.verdict(known.metadata) === "dependent" ? "the model's rows depend on each other" : undefined;
 }
 
 interface Asked {

@@ -6,8 +6,8 @@ import type { ModelMetadata } from "../../core/model.ts";
 /** What batching must know of a model. */
 export interface Known {
   readonly metadata: ModelMetadata;
-  /** Rows stand along the first dimension of every input and output, and no request has state or several answers. */
-  readonly hasRows: boolean;
+  /** Why its requests cannot be joined; undefined where they can. */
+  readonly unfit: string | undefined;
 }
 
 export interface Gate {
@@ -32,7 +32,7 @@ export function openGate({ clock, signature }: GateOptions): Gate {
     asking ??= signature(signal)
       .then(
         (metadata) => {
-          known = { metadata, hasRows: hasRows(metadata) };
+          known = { metadata, unfit: unfitOf(metadata) };
           return known;
         },
         // one that cannot be told now may still be the old one: the requests find out
@@ -54,8 +54,12 @@ export function openGate({ clock, signature }: GateOptions): Gate {
   };
 }
 
-function hasRows({ batchDim, stateful, decoupled, inputs, outputs }: ModelMetadata): boolean {
-  if (batchDim !== 0 || stateful || decoupled === true) return false;
+/** Rows must stand along the first dimension of every input and output, and no request have state or several answers. */
+function unfitOf({ batchDim, stateful, decoupled, inputs, outputs }: ModelMetadata): string | undefined {
+  if (stateful) return "the model keeps state";
+  if (decoupled === true) return "the model may answer several times";
+  if (batchDim !== 0) return "the signature does not say that rows stand along the first dimension (batchDim)";
   // a fixed first dimension has no room for the rows of others
-  return [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
+  const fixed = [...inputs, ...outputs].find(({ shape }) => shape[0] !== -1);
+  return fixed === undefined ? undefined : `the first dimension of "${fixed.name}" is fixed`;
 }

@@ -76,6 +76,25 @@ describe("requests that wait together", () => {
   });
 });
 
+describe("requests that are not joined", () => {
+  const ROWS = "the signature does not say that rows stand along the first dimension (batchDim)";
+  const fixed = (name: string) => ({ name, datatype: "INT32", shape: [1, 1] }) as const;
+  it.each([
+    ["the model keeps state", { stateful: true }],
+    ["the model may answer several times", { decoupled: true }],
+    [ROWS, { batchDim: undefined }],
+    ['the first dimension of "y" is fixed', { outputs: [fixed("y")] }],
+  ])("say why, which Triton's users cannot see (#3624, #7205, #8094): %s", async (why, metadata) => {
+    const bench = openBench({ places: [place], metadata: metadata as never });
+    const askings = [bench.ask([1]), bench.ask([2])];
+    await bench.pass(5, 1);
+    expect(askings.map(gotOf)).toEqual([wantOf([1]), wantOf([2])]);
+    expect(sizes(bench)).toEqual([1, 1]);
+    const said = { policy: "batch", said: `passed: ${why}` };
+    for (const { call } of askings) expect(call.trace.decisions).toContainEqual(said);
+  });
+});
+
 describe("a batch is let go", () => {
   it("at once when a slot is free, with no delay", async () => {
     const bench = openBench({ places: [place] });
