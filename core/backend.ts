@@ -45,7 +45,7 @@ export interface Endpoint {
   readonly infer: Service;
   readonly slots: Slots;
   /** Whether it is well, so that it may be given work now; whether it has room `slots` say. */
-  available(): boolean;
+  available(model?: BackendModel): boolean;
   /** Whether it is known to answer for the model now: cheap, for every request. */
   serves(model: BackendModel): boolean;
   /** Asks it whether it can answer for the model, and for that version when one is named. */

@@ -157,6 +157,14 @@ export type Event =
       /** What tells callers apart, in the word of the config: `tenant`, `peer`, a header's name ... */
       readonly by: string;
     }
+  /** What came of asking an endpoint that is new or has come back what others have answered. */
+  | {
+      readonly type: "warm-up";
+      readonly backend: string;
+      readonly endpoint: string;
+      readonly model: string;
+      readonly result: "warm" | "failed";
+    }
   /** The process has too much to do from now on, so that new requests are refused, or no longer. */
   | { readonly type: "process-overload"; readonly of: "memory" | "lag"; readonly state: "begins" | "ends" }
   /** A request was refused because the process has too much to do. */

@@ -103,12 +103,12 @@ function openCandidate({ model, target, endpoint, run, guards }: CandidateParts)
     };
   const serves = () => endpoint.serves(there);
   if (guard === undefined) {
-    return { endpoint, available: () => endpoint.available(), serves, service: through(bridged) };
+    return { endpoint, available: () => endpoint.available(there), serves, service: through(bridged) };
   }
   return {
     endpoint,
     serves: () => serves() && !guard.barred(),
-    available: () => endpoint.available() && guard.available(),
+    available: () => endpoint.available(there) && guard.available(),
     due: guard.due,
     // guards see the backend's own faults: that it has lost one model says nothing of the others
     service: through(guard.layer(bridged)),

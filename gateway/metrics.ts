@@ -212,6 +212,7 @@ export function openMetrics(gauges: Gauges): Metrics {
       case "cache-dropped":
         caches(event);
         return;
+      case "warm-up":
       case "process-overload":
       case "process-shed":
       case "process-fault":

@@ -17,6 +17,7 @@ import { openPool, type ServerPool } from "./pool.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
+import { openWarmth, type Warmth } from "./warmth.ts";
 import type { EndpointsWord, SharedWords } from "./words.ts";
 
 /** What stands between the frame and the world; tests bring their own. */
@@ -43,6 +44,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
   const { kind, words } = options;
   const { name: backend, env } = context;
   const tls = await readTls(words.tls, context.baseDir);
+  const warmth = await openWarmth(words.warmUp, context);
   const followed = openFollowed(Object.keys(words.models));
   const epochs = openEpochs(crypto.randomUUID());
   const catalog = openCatalog({ backend, env, sources: () => pool.list() });
@@ -63,6 +65,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     catalog,
     signatures,
     epochs,
+    warmth,
     looks: () => looksOf(pool.list()),
   };
   const pool = openPool({ backend, env, open: (id, place) => openServer(frame, id, place) });
@@ -107,6 +110,7 @@ interface Frame {
   readonly catalog: LiveCatalog;
   readonly signatures: Signatures;
   readonly epochs: Epochs;
+  readonly warmth: Warmth | undefined;
   looks(): Iterable<Look>;
 }
 
@@ -138,6 +142,7 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
     health: words.health,
     maxCalls: words.limits.inFlight,
     limit: words.limit,
+    ...frame.warmth?.of({ endpoint: id, connection, signature: (name, signal) => signatures.get({ name }, signal) }),
     wanted: followed.names,
     looks: frame.looks,
     changed: catalog.update,

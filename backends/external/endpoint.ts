@@ -14,6 +14,8 @@ import { type Health, openHealth } from "./health.ts";
 import { hasReady, type Look, lookOf } from "./looks.ts";
 import { type Abandoned, runOn } from "./run-on.ts";
 import { type CallSlots, openSlots, rowsOf } from "./slots.ts";
+import type { WarmGate } from "./warm-gate.ts";
+import type { WarmRecord } from "./warm-record.ts";
 import type { HealthWords, LimitWords } from "./words.ts";
 
 /** An endpoint as its backend knows it. */
@@ -47,6 +49,10 @@ export interface EndpointOptions {
    * came back or is another one than before.
    */
   renewed(models: readonly string[]): void;
+  /** Keeps models that have become ready from work until they are warm; no such gate when absent. */
+  readonly gate?: WarmGate | undefined;
+  /** Hears what the model answered; nobody when absent. */
+  readonly record?: WarmRecord | undefined;
 }
 
 export function openEndpoint(options: EndpointOptions): ServerEndpoint {
@@ -57,6 +63,11 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
   let server: string | undefined;
   let told: string | undefined;
   let closing: Promise<void> | undefined;
+  const renewed = (models: readonly string[]) => {
+    // in the turn in which they become ready: no work comes in between
+    options.gate?.close(models);
+    options.renewed(models);
+  };
 
   const health: Health = openHealth({
     words: options.health,
@@ -75,7 +86,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       if (!health.healthy) return;
       if (isNew) options.changed();
       const fresh = freshIn(seen, before);
-      if (fresh.length > 0) options.renewed(fresh);
+      if (fresh.length > 0) renewed(fresh);
     },
     changed(healthy, reason) {
       const state = healthy ? "healthy" : "unhealthy";
@@ -83,12 +94,13 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       if (healthy) env.log.info({ backend, endpoint: id, server }, "endpoint is healthy");
       else env.log.warn({ backend, endpoint: id, reason }, "endpoint is not healthy");
       options.changed();
-      if (healthy && look !== undefined) options.renewed(freshIn(look, undefined));
+      if (healthy && look !== undefined) renewed(freshIn(look, undefined));
     },
     blind: (reason) => env.log.warn({ backend, endpoint: id, reason }, "models of the endpoint cannot be listed now"),
   });
   const close = async () => {
     health.close();
+    options.gate?.end();
     // nobody waits for them: they do not hold up the close
     for (const { cancel } of abandoned) cancel(closed());
     // now, not when its calls have ended: a new one may stand under the same id by then
@@ -102,7 +114,16 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     abandoned.add(work);
     void work.ended.then(() => abandoned.delete(work));
   };
-  const runs = { backend, id, connection, env, enter: slots.enter, suspect: health.suspect, abandon };
+  const runs = {
+    backend,
+    id,
+    connection,
+    env,
+    enter: slots.enter,
+    suspect: health.suspect,
+    abandon,
+    record: options.record,
+  };
 
   return {
     id,
@@ -132,7 +153,8 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
         throw new InferError("unavailable", "the endpoint is no longer in use", { unsent: true });
       return infer(runs, request, call);
     },
-    available: () => closing === undefined && health.healthy,
+    available: (model) =>
+      closing === undefined && health.healthy && (model === undefined || options.gate?.isOpen(model.name) !== false),
     serves: (model) => look !== undefined && hasReady(look, model),
     async ready(model, signal) {
       return hasReady(lookOf(await connection.models([model.name], signal), []), model);
@@ -177,6 +199,7 @@ interface Runs {
   suspect(): void;
   /** Work that nobody waits for any longer, and that goes on. */
   abandon(work: Abandoned): void;
+  readonly record: WarmRecord | undefined;
 }
 
 async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Reply> {
@@ -225,6 +248,7 @@ async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Rep
   }
   call.trace.learn({ version: reply.model.version });
   over(undefined, reply.model.version);
+  runs.record?.offer(request, { response: reply, ranMs: env.clock.now() - startedAt, call });
   return reply;
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { signatureWord } from "../../core/signature.ts";
 import { bytes, duration, show, word } from "../../core/words.ts";
 import { serverAddress } from "./addresses.ts";
+import { warmUpWord } from "./warm-words.ts";
 
 const every = (usual: string) => duration().prefault(usual);
 
@@ -229,6 +230,7 @@ export const sharedWords = {
   timeouts,
   limits,
   limit: limit.optional(),
+  warmUp: warmUpWord.optional(),
   headers,
 } as const;
 

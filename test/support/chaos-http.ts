@@ -21,6 +21,8 @@ export interface ChaosServer {
   readonly port: number;
   /** Inferences so far. */
   readonly asks: number;
+  /** What each of them asked for, the latest thousand at most. */
+  readonly seen: readonly (readonly number[])[];
   /** Questions about health so far. */
   readonly checks: number;
   /** Connections that are open now. */
@@ -42,6 +44,7 @@ export function line(x: readonly number[]): readonly number[] {
 export async function startChaosServer(options: UpstreamOptions = {}): Promise<ChaosServer> {
   let how: Spoil | undefined;
   let asks = 0;
+  const seen: (readonly number[])[] = [];
   let checks = 0;
   let health = 200;
   const sockets = new Set<Socket>();
@@ -54,9 +57,10 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
         checks += 1;
         return void request.socket.write(httpAnswer("", health));
       }
-      if (path !== "/v2/models/line/versions/1/infer") return void request.socket.write(told(path));
+      if (!/^\/v2\/models\/line(\/versions\/1)?\/infer$/.test(path)) return void request.socket.write(told(path));
       asks += 1;
       const asked = askOf(request);
+      if (seen.push(asked.x) > 1000) seen.shift();
       return how === undefined ? asked.right() : how(asked);
     },
     { listen: (onSocket) => createServer(onSocket), ...options },
@@ -66,6 +70,7 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
     get asks() {
       return asks;
     },
+    seen,
     get checks() {
       return checks;
     },
