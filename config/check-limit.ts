@@ -19,15 +19,17 @@ export function checkLimitWords(document: Document, config: unknown): readonly F
   return [...checkTenants(document), ...Object.entries(backends).flatMap(checkCalls)];
 }
 
-function checkTenants({ models = {}, tenant }: Document): readonly Fault[] {
-  if (tenant !== undefined) return [];
-  return Object.entries(models).flatMap(([name, model]): readonly Fault[] => {
-    const words = (model as { readonly limit?: LimitWords }).limit;
-    if (words?.rates.some(({ by }) => by === "tenant") !== true) return [];
-    const message =
-      "by tenant: expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true})";
-    return [{ path: ["models", name, "limit"], message }];
-  });
+function checkTenants(document: Document): readonly Fault[] {
+  if (document.tenant !== undefined) return [];
+  const { limit: top } = document as { readonly limit?: LimitWords["rates"] };
+  const models = Object.entries(document.models ?? {}).map(
+    ([name, model]) => [["models", name], (model as { readonly limit?: LimitWords }).limit?.rates] as const,
+  );
+  const message =
+    "expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true}), as the limit is by tenant";
+  return [[[], top] as const, ...models].flatMap(([at, rates = []]): readonly Fault[] =>
+    rates.some(({ by }) => by === "tenant") ? [{ path: [...at, "limit"], message }] : [],
+  );
 }
 
 /** What holds where `limits.inFlight` is not said. Source: backends/external/words.ts. */

@@ -72,9 +72,18 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
             ...completeModel([name, model], kinds),
             source: sourceText(written[name]),
           })),
+    policies: topPolicies(document, kinds),
     file,
     baseDir: dirname(resolve(file)),
   });
+}
+
+function topPolicies(document: Document, kinds: Kinds): ReadonlyMap<string, unknown> {
+  const words = document as unknown as Readonly<Record<string, unknown>>;
+  const named = kinds.policies.flatMap((kind) =>
+    kind.place === "layer" && kind.atTop !== undefined ? [kind.word] : [],
+  );
+  return new Map(named.flatMap((word) => (words[word] === undefined ? [] : [[word, words[word]]])));
 }
 
 type ModelWords = NonNullable<Document["models"]>[string];

@@ -160,6 +160,8 @@ export interface Config {
   readonly backends: readonly BackendConfig[];
   /** Undefined: every model of every backend, under its own name. */
   readonly models: readonly ModelConfig[] | undefined;
+  /** The policies that hold for all requests, by their words. */
+  readonly policies: ReadonlyMap<string, unknown>;
   /** The file that the config was read from, for messages. */
   readonly file: string;
   /** The folder that relative paths in the config start from. */

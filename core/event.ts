@@ -153,7 +153,8 @@ export type Event =
   /** A caller has sent more than its share. */
   | {
       readonly type: "rate-limited";
-      readonly model: string;
+      /** Undefined where the rate holds over all models. */
+      readonly model: string | undefined;
       /** What tells callers apart, in the word of the config: `tenant`, `peer`, a header's name ... */
       readonly by: string;
     }

@@ -96,6 +96,15 @@ export type WordKind<Options = unknown> =
 export interface LayerKind<Options = unknown> extends Word<Options> {
   readonly place: "layer";
   build(options: Options, context: PolicyContext): Layer;
+  /** The word may stand at the top of the config too, and is then one layer for all requests. */
+  readonly atTop?: TopWord;
+}
+
+/** What a word means at the top of the config: above the look-up of a request's model. */
+export interface TopWord<Options = unknown> {
+  /** What may follow the word there, with a description for the JSON Schema. */
+  readonly options: ZodType<Options, unknown>;
+  build(options: Options, context: Omit<PolicyContext, "model">): Layer;
 }
 
 export interface LeafKind<Options = unknown> extends Word<Options> {

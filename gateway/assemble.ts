@@ -25,6 +25,7 @@ import { openSlicer } from "./slicer.ts";
 import { openStatistics } from "./statistics.ts";
 import { openStore } from "./store.ts";
 import { openTesters } from "./testers.ts";
+import { useTopLayers } from "./top-layers.ts";
 import { openTraceSettings } from "./trace-settings.ts";
 import { serverMetadata } from "./version.ts";
 
@@ -97,6 +98,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       kept: { parts: models, keyOf: openModelKeys(config) },
       backends: backends.map((backend, i) => ({ backend, policies: config.backends[i]?.policies ?? new Map() })),
       models: config.models,
+      layers: await useTopLayers(parts, config, { env, ...(store === undefined ? {} : { store: store.counts }) }),
       policyKinds: withRoom(policyKinds, answers),
       defaults: new Map([["timeout", config.timeoutMs]]),
       readiness: config.readiness,

@@ -60,6 +60,8 @@ export interface PlaneOptions {
   /** The models of the config; when absent, every model of every backend under its own name. */
   readonly models: readonly ModelConfig[] | undefined;
   readonly policyKinds: readonly PolicyKind[];
+  /** The layers above all models by their words; none when absent. */
+  readonly layers?: ReadonlyMap<string, Layer>;
   /** What holds for a word that a model does not have. */
   readonly defaults: ReadonlyMap<string, unknown>;
   readonly readiness: "gateway" | "any" | "all";

@@ -45,6 +45,7 @@ export function openPlane(options: PlaneOptions): Plane {
   const infer = gatewayStack({
     env: options.env,
     knows: (name) => find.model(name) !== undefined,
+    layers: options.layers ?? new Map(),
     async byModel(request, call) {
       const { service } = lookUp(request.model);
       options.note?.(request, call);

@@ -10,9 +10,14 @@ export interface GatewayStack {
   readonly env: Env;
   /** Whether a model of this name is served: only such names become labels. */
   knows(model: string): boolean;
+  /** The policies at the top of the config by their words. */
+  readonly layers: ReadonlyMap<string, Layer>;
   /** Finds the model and passes the request to its own stack. */
   readonly byModel: Service;
 }
+
+/** The words of the policies that may stand at the top of the config, outermost first. */
+const ABOVE_MODELS = ["limit"] as const;
 
 /** What every request meets, whatever its model. */
 export function gatewayStack(parts: GatewayStack): Service {
@@ -20,6 +25,8 @@ export function gatewayStack(parts: GatewayStack): Service {
     [
       // outermost, so that a request refused by any layer below, or for a model that is not there, is counted too
       observe(parts),
+      // above the look-up, because callers have one share of all models
+      ...ABOVE_MODELS.flatMap((word) => parts.layers.get(word) ?? []),
     ],
     parts.byModel,
   );

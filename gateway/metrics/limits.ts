@@ -33,7 +33,7 @@ export function openLimitSeries(registers: Registry[]): LimitSeries {
   });
   const rates = new Counter({
     name: "sluice_rate_limited_total",
-    help: "Requests refused because their caller had sent more than its share, by what tells callers apart.",
+    help: "Requests refused because their caller had sent more than its share, by what tells callers apart; model is empty where the share is of all models.",
     labelNames: ["model", "by"],
     registers,
   });
@@ -50,7 +50,7 @@ export function openLimitSeries(registers: Registry[]): LimitSeries {
           sheds.inc({ ...labelsOf(event.of), reason: event.reason });
           return;
         case "rate-limited":
-          rates.inc({ model: event.model, by: event.by });
+          rates.inc({ model: event.model ?? "", by: event.by });
           return;
         default:
           event satisfies never;

@@ -10,6 +10,9 @@ import { callerOf, kindOf } from "./caller.ts";
 import { openShared } from "./shared.ts";
 import type { Rate } from "./words.ts";
 
+/** Without a model the rates hold over all of them. */
+export type RateContext = Omit<PolicyContext, "model"> & { readonly model?: string };
+
 /** One rate and what it remembers of its callers. */
 interface Counted {
   readonly rate: Rate;
@@ -24,7 +27,7 @@ interface Counted {
  * Counts what users ask, and nothing else. A request that one of several rates refuses takes nothing of the others here.
  * With a store replicas count together what they have let through; without its answer each goes on with its own count.
  */
-export function rateLayer(rates: readonly Rate[], context: PolicyContext): Layer {
+export function rateLayer(rates: readonly Rate[], context: RateContext): Layer {
   const { env, model, store } = context;
   const all = rates.map((rate) => openCounted(rate, context));
   const refuse = (call: Call, rate: Rate, waitMs: number): never => {
@@ -32,7 +35,8 @@ export function rateLayer(rates: readonly Rate[], context: PolicyContext): Layer
     env.emit({ type: "rate-limited", model, by });
     call.trace.decide("limit", `refused: ${rate.text} by ${by}`);
     const each = rate.by === "model" ? "" : ` for each ${by}`;
-    const text = `model "${model}" allows ${rate.text}${each}; the next request fits in ${formatDuration(Math.ceil(waitMs))}`;
+    const who = model === undefined ? "the gateway" : `model "${model}"`;
+    const text = `${who} allows ${rate.text}${each}; the next request fits in ${formatDuration(Math.ceil(waitMs))}`;
     throw new InferError("quota-exceeded", text, { retryAfterMs: waitMs, unsent: true });
   };
   const takeHere = (call: Call) => {
@@ -63,10 +67,10 @@ export function rateLayer(rates: readonly Rate[], context: PolicyContext): Layer
   };
 }
 
-function openCounted(rate: Rate, { model, env, store }: PolicyContext): Counted {
+function openCounted(rate: Rate, { model, env, store }: RateContext): Counted {
   const buckets = openBuckets(rate);
   if (store === undefined) return { rate, wait: buckets.wait, take: buckets.take };
-  const shared = openShared({ rate, model, clock: env.clock, store });
+  const shared = openShared({ rate, model: model ?? "", clock: env.clock, store });
   return {
     rate,
     wait: (caller) => Math.max(shared.wait(caller), buckets.wait(caller)),

@@ -19,6 +19,7 @@ export interface SharedRate {
 
 export interface SharedRateOptions {
   readonly rate: Rate;
+  /** Empty for all models. */
   readonly model: string;
   readonly clock: Clock;
   readonly store: SharedStore;

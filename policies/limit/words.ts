@@ -55,22 +55,26 @@ const BESIDE = [
   ["queue", "concurrency"],
 ] as const;
 
+const beside = {
+  by: by
+    .optional()
+    .describe(
+      "Whose requests are counted together: all (as is usual), those of a tenant, a peer (a client's address), a header.",
+    ),
+  burst: z
+    .int()
+    .min(1)
+    .max(1e12)
+    .optional()
+    .describe("How many of them may come at once after a pause; those of one period where nothing is said."),
+};
+
+const RATE = "How many requests may come: 200/s, or a quota such as 1000000/d; others get 429.";
+
 const one = z
   .strictObject({
-    rate: rate()
-      .optional()
-      .describe("How many requests may come: 200/s, or a quota such as 1000000/d; others get 429."),
-    by: by
-      .optional()
-      .describe(
-        "Whose requests are counted together: those of the model (as is usual), a tenant, a peer (a client's address), a header.",
-      ),
-    burst: z
-      .int()
-      .min(1)
-      .max(1e12)
-      .optional()
-      .describe("How many of them may come at once after a pause; those of one period where nothing is said."),
+    rate: rate().optional().describe(RATE),
+    ...beside,
     concurrency: z
       .int()
       .min(1)
@@ -89,7 +93,7 @@ const one = z
     }
   });
 
-type Words = z.output<typeof one>;
+type Words = Partial<z.output<typeof one>>;
 
 /** Requests that wait for a model's turn where nothing is said. */
 const QUEUE = 100;
@@ -113,12 +117,22 @@ export const limitWords: ZodType<LimitOptions, unknown> = z
   .transform(optionsOf)
   .describe("How many requests callers may send, and how many the model may have at once; a list where several hold.");
 
+const rateOnly = z.strictObject({ rate: rate().describe(RATE), ...beside });
+
+/** One rate, or a list of those that all hold, over all models. */
+export const rateWords: ZodType<readonly Rate[], unknown> = z
+  .union([rateOnly, z.array(rateOnly).min(1, "expected at least one limit, got an empty list")], {
+    error: unionMistake,
+  })
+  .transform((written) => optionsOf(Array.isArray(written) ? written : [written]).rates)
+  .describe("How many requests callers may send, whatever the model; a list where several hold.");
+
 /** What is wrong with the form that was meant. */
 function unionMistake(issue: z.core.$ZodRawIssue): string {
   const { input } = issue;
   const [first] = (issue.code === "invalid_union" && issue.errors[Array.isArray(input) ? 1 : 0]) || [];
   if (first === undefined || typeof input !== "object" || input === null) {
-    return `expected {rate: 200/s, by: tenant}, {concurrency: 20}, or a list of such, got ${show(input)}`;
+    return `expected a map such as {rate: 200/s, by: tenant}, or a list of such, got ${show(input)}`;
   }
   const at = first.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
   return at === "" ? first.message : `${first.message} at ${at.replace(/^\./, "")}`;

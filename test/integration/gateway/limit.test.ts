@@ -94,6 +94,29 @@ test("tenants each have their rate, and who is refused takes nothing of the othe
   expect([await passed("a"), await passed("a"), await passed("b")]).toEqual([3, 0, 3]);
 });
 
+test("a rate at the top of the config is one share of all models, and goes on when the config changes elsewhere", async () => {
+  const fake = fakeBackend();
+  for (const name of ["m", "n"]) fake.put(name, "1", { service: echo });
+  const yaml = (limit: string, more = "") =>
+    `limit: ${limit}\nbackends: {b: {kind: fake}}\nmodels: {m: {backend: b}, n: {backend: b${more}}}`;
+  const gateway = await startGateway({ yaml: yaml("{rate: 3/h}"), kinds: [fake.kind] });
+  try {
+    const ask = async (model: string) =>
+      (await gateway.ask({ path: `/v2/models/${model}/infer`, body: '{"inputs":[]}' })).status;
+    const asked = [await ask("m"), await ask("n"), await ask("absent"), await ask("m")];
+    expect(asked).toEqual([200, 200, 404, 429]);
+    const listen = 'listen: {http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}';
+    const put = (text: string) => gateway.running.changes?.put(`${listen}\n${text}`, { who: "test", why: "" });
+    expect(await put(yaml("{rate: 3/h}", ", timeout: 9s"))).toMatchObject({ ok: true });
+    expect([await ask("m"), await ask("n")]).toEqual([429, 429]);
+    expect(await put(yaml("{rate: 1/h}"))).toMatchObject({ ok: true });
+    expect([await ask("m"), await ask("n")]).toEqual([200, 429]);
+    expect((await gateway.metrics()).sum("sluice_rate_limited_total", { model: "", by: "model" })).toBe(4);
+  } finally {
+    await gateway.close();
+  }
+});
+
 test("refusals and queues are in the metrics", async () => {
   const fake = fakeBackend();
   const { service, handle } = scripted();

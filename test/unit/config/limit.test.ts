@@ -22,7 +22,24 @@ test("limits stand under backends and models", () => {
   );
 });
 
+test("rates stand at the top too, for all models", () => {
+  const tenant = "tenant: {header: x-tenant, trusted: true}";
+  expect(mistakesIn(`limit: [{rate: 9/s}, {rate: 5/d, by: tenant}]\n${tenant}\n${model("timeout: 1s")}`)).toEqual([]);
+});
+
 test.each([
+  [
+    `limit: {rate: 5/d, by: tenant}\n${model("timeout: 1s")}`,
+    "limit: expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true}), as the limit is by tenant",
+  ],
+  [
+    `limit: {rate: 5/d, concurrency: 4}\n${model("timeout: 1s")}`,
+    "limit.concurrency: unknown key, expected one of rate, by, burst",
+  ],
+  [
+    `limit: {by: peer}\n${model("timeout: 1s")}`,
+    "limit: expected requests and a period (s, m, h or d), such as 200/s or 1000000/d, got nothing at rate",
+  ],
   [
     backend("limit: {concurrency: fast}"),
     'backends.gpu.limit.concurrency: expected a number of calls, or adaptive, got "fast"',
@@ -37,7 +54,7 @@ test.each([
   ],
   [
     model("limit: {rate: 1/s, by: tenant}"),
-    "models.m.limit: by tenant: expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true})",
+    "models.m.limit: expected the config to say where the tenant comes from (tenant: {header: ..., trusted: true}), as the limit is by tenant",
   ],
   [model("limit: {rat: 1/s, concurrency: 3}"), 'models.m.limit.rat: unknown key, did you mean "rate"?'],
 ])("%s is refused", (text, mistake) => {

@@ -14,6 +14,7 @@ function setUp() {
   const infer = gatewayStack({
     env,
     knows: (name) => name === "m",
+    layers: new Map(),
     byModel: modelStack({ layers: new Map([["timeout", timeoutLayer(100)]]), route: service }),
   });
   return { env, handle, call, infer };

@@ -41,7 +41,7 @@ test.each([
   [{ concurrency: 5, burst: 3 }, "expected burst only beside rate"],
   [{}, "expected rate or concurrency, got neither"],
   [[], "expected at least one limit, got an empty list"],
-  ["200/s", 'expected {rate: 200/s, by: tenant}, {concurrency: 20}, or a list of such, got "200/s"'],
+  ["200/s", 'expected a map such as {rate: 200/s, by: tenant}, or a list of such, got "200/s"'],
   [[{ concurrency: 5 }, { concurrency: 6 }], "expected concurrency once, got it twice"],
 ])("%j is refused: %s", (written, message) => {
   const parsed = limitWords.safeParse(written);
