@@ -6,7 +6,9 @@ import type { ModelMetadata } from "../../core/model.ts";
 /** What batching must know of a model. */
 export interface Known {
   readonly metadata: ModelMetadata;
-  /** Why its requests cannot be joined; undefined where they can. */
+  /** Its requests can be joined, as far as its signature says. */
+  readonly hasRows: boolean;
+  /** Why they cannot. */
   readonly unfit: string | undefined;
 }
 
@@ -32,7 +34,8 @@ export function openGate({ clock, signature }: GateOptions): Gate {
     asking ??= signature(signal)
       .then(
         (metadata) => {
-          known = { metadata, unfit: unfitOf(metadata) };
+          const unfit = unfitOf(metadata);
+          known = { metadata, hasRows: unfit === undefined, unfit };
           return known;
         },
         // one that cannot be told now may still be the old one: the requests find out
