@@ -70,6 +70,8 @@ export function openValkey({ valkey, timeoutMs }: Pick<StoreConfig, "valkey" | "
     random: env.random,
     timeoutMs,
     maxInFlight: MAX_IN_FLIGHT,
+    // timers come before the sockets in a turn of the loop, and this after them
+    afterReading: setImmediate,
     noted,
     tripped: (reason) =>
       env.log.warn({ reason: String(reason) }, "the shared store is too slow or fails: it is left alone for a while"),

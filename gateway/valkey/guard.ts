@@ -12,6 +12,8 @@ export interface GuardOptions {
   readonly timeoutMs: number;
   /** Asks whose answers are not there yet, those that nobody waits for any longer among them. */
   readonly maxInFlight: number;
+  /** Calls back once what has come in by now was read: a loop that was busy must not take its own delay for the store's. */
+  readonly afterReading: (callback: () => void) => void;
   /** Hears of every ask once. */
   readonly noted: (asked: Asked) => void;
   /** The store has failed too often and is left alone for a while. */
@@ -104,9 +106,8 @@ export function openGuard(options: GuardOptions): Guard {
           else failed(isProbe, reason);
           resolve(value);
         };
-        const stopTimer = clock.after(timeoutMs, () =>
-          settle("late", undefined, new Error(`no answer within ${timeoutMs} ms`)),
-        );
+        const late = () => settle("late", undefined, new Error(`no answer within ${timeoutMs} ms`));
+        const stopTimer = clock.after(timeoutMs, () => options.afterReading(late));
         const done = () => {
           inFlight -= 1;
         };

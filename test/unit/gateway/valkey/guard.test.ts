@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { type Asked, openGuard } from "../../../../gateway/valkey/guard.ts";
 import { fakeClock } from "../../../support/fake-env.ts";
 
-function setUp(maxInFlight = 100) {
+/** @param reading takes what is to be called back once the sockets have been read; at once when absent */
+function setUp(maxInFlight = 100, reading?: (() => void)[]) {
   const clock = fakeClock();
   const noted: Asked[] = [];
   const said: string[] = [];
@@ -12,6 +13,7 @@ function setUp(maxInFlight = 100) {
     random: () => 0.5,
     timeoutMs: 5,
     maxInFlight,
+    afterReading: (callback) => (reading === undefined ? callback() : reading.push(callback)),
     noted: (asked) => noted.push(asked),
     tripped: () => said.push("tripped"),
     recovered: () => said.push("recovered"),
@@ -50,6 +52,19 @@ describe("the guard of the shared store", () => {
     await asked;
     expect(got).toBeUndefined();
     expect(noted).toEqual(["late"]);
+  });
+
+  it("takes an answer that lay in the socket while the loop was busy", async () => {
+    const reading: (() => void)[] = [];
+    const { guard, noted, clock } = setUp(1, reading);
+    const one = held();
+    const asked = guard.ask(one.work);
+    // the timer comes first in the turn, then the answer, then what waits for the sockets
+    clock.advance(50);
+    one.resolve("here");
+    expect(await asked).toBe("here");
+    for (const callback of reading) callback();
+    expect(noted).toEqual(["answered"]);
   });
 
   it("never rejects", async () => {
