@@ -12,6 +12,7 @@ import { inOrder } from "./cache/copy.ts";
 import { type Found, openKeeper } from "./cache/keeper.ts";
 import { openQuestions } from "./cache/question.ts";
 import { openRoom, type Room } from "./cache/room.ts";
+import { type AskedRows, openRowAsking } from "./cache/rows.ts";
 import { wishOf } from "./cache/wish.ts";
 import { type CacheOptions, cacheWords } from "./cache/words.ts";
 
@@ -45,7 +46,7 @@ export interface CacheParts extends LeafContext {
 export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
   const { env } = parts;
   const identity = parts.identity ?? (() => undefined);
-  const questionOf = openQuestions({ ...parts, options, identity });
+  const questions = openQuestions({ ...parts, options, identity });
   const keeper = openKeeper({ ...parts, options, identity });
   const say = openTeller(parts);
   const give = ({ call, request }: Pick<Asked, "call" | "request">, { answer, ageMs, freshMs }: Found): Reply => {
@@ -54,6 +55,7 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
   };
   return (next) => {
     const asking = openAsking({ next, keeper, env });
+    const askRows = openRowAsking({ ...parts, next, keeper });
     const pass = (request: InferRequest, call: Call, why: string): Promise<Reply> => {
       say(call, "bypass", { why });
       return next(request, call);
@@ -75,6 +77,18 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
           return got satisfies never;
       }
     };
+    const byRows = async (rows: AskedRows): Promise<Reply> => {
+      const { call } = rows;
+      const got = await askRows(rows);
+      const count = rows.rows.length;
+      if (got === undefined) {
+        say(call, "miss", { why: "only-if-cached" });
+        throw notCached("some rows are not kept");
+      }
+      if (got.kept === count) say(call, "hit", { ageMs: got.ageMs, why: `${count} rows` });
+      else say(call, "miss", { why: `${got.kept} of ${count} rows were kept` });
+      return got.reply;
+    };
     const onlyKept = async (asked: Asked): Promise<Reply> => {
       const shared = await keeper.findShared(asked.question);
       if (shared?.found !== undefined) return give(asked, shared.found);
@@ -85,7 +99,11 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
       if (call.purpose !== "user") return next(request, call);
       const wish = wishOf(call);
       if (wish === "no-store") return pass(request, call, wish);
-      const question = await questionOf(request, call);
+      const rows = options.rows ? await questions.ofRows(request, call) : undefined;
+      if (rows !== undefined) {
+        return byRows({ request, call, rows, anew: wish === "no-cache", onlyKept: wish === "only-if-cached" });
+      }
+      const question = await questions.of(request, call);
       if (typeof question === "string") {
         if (wish === "only-if-cached") throw notCached(question);
         return pass(request, call, question);

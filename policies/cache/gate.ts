@@ -22,3 +22,8 @@ export function ofTheModel(metadata: ModelMetadata | undefined): string | undefi
   if (metadata.inputs.length === 0) return "nobody tells the model's inputs";
   return undefined;
 }
+
+/** Whether each row of a request may be asked and answered by itself. */
+export function hasRows({ batchDim, inputs, outputs }: ModelMetadata): boolean {
+  return batchDim === 0 && [...inputs, ...outputs].every(({ shape }) => shape[0] === -1);
+}

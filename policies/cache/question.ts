@@ -1,14 +1,16 @@
 // From a request to the question that the cache knows it by, or to the reason for which it passes the cache by.
 
 import { type Call, unlessAborted } from "../../core/call.ts";
+import { wholeRequest } from "../../core/deferred.ts";
 import type { Env } from "../../core/env.ts";
 import type { Identity, ModelMetadata } from "../../core/model.ts";
 import type { InferRequest } from "../../core/request.ts";
 import type { RunSliced } from "../../core/run.ts";
 import { openGate } from "../batch/gate.ts";
-import { bytesOf } from "../batch/key.ts";
-import { ofTheModel, ofTheRequest } from "./gate.ts";
-import type { Content, Mark } from "./key.ts";
+import { bytesOf, rowsOf } from "../batch/key.ts";
+import { cutRequest } from "../batch/merge.ts";
+import { hasRows, ofTheModel, ofTheRequest } from "./gate.ts";
+import type { Asked, Content, Mark } from "./key.ts";
 import type { Room } from "./room.ts";
 import type { CacheOptions } from "./words.ts";
 
@@ -39,17 +41,35 @@ export interface QuestionParts {
 
 /** A question up to this size is digested at once; that takes well below a millisecond. */
 const SMALL_BYTES = 8 * 1024 * 1024;
+/** Requests with more rows are one question: that many look-ups cost more than they are likely to find. */
+const MOST_ROWS = 1024;
+/** Rows that are digested between two stops: about a millisecond. */
+const ROWS_AT_ONCE = 32;
 
-/** @returns the question, or in words why the request passes the cache by; throws the call's abort reason */
-export function openQuestions(parts: QuestionParts): (request: InferRequest, call: Call) => Promise<Question | string> {
+export interface Questions {
+  /** The question, or in words why the request passes the cache by. @throws InferError the call's abort reason */
+  of(request: InferRequest, call: Call): Promise<Question | string>;
+  /** The questions of a request's rows, each a request of its own; undefined where it has none that may stand alone. */
+  ofRows(request: InferRequest, call: Call): Promise<readonly RowQuestion[] | undefined>;
+}
+
+/** One row of a request. */
+export interface RowQuestion {
+  readonly request: InferRequest;
+  readonly question: Question;
+}
+
+/** What a question is asked under. */
+type Frame = Pick<Question, "identity" | "tenant" | "generation"> & {
+  readonly asked: Asked;
+  readonly hasRows: boolean;
+};
+
+export function openQuestions(parts: QuestionParts): Questions {
   const { model, version, room, env, run, options, identity } = parts;
+  const { digests } = room;
   const gate = openGate({ clock: env.clock, signature: parts.signature });
-  const digested = async (request: InferRequest, signal: AbortSignal): Promise<Content> => {
-    const content = await run(room.digests.content(request), { small: bytesOf(request) <= SMALL_BYTES, signal });
-    room.contents.note(request, content);
-    return content;
-  };
-  return async (request, call) => {
+  const frameOf = async (request: InferRequest, call: Call): Promise<Frame | string> => {
     const why = ofTheRequest(request, call, options.by);
     if (why !== undefined) return why;
     const known = gate.look(call.signal);
@@ -59,13 +79,61 @@ export function openQuestions(parts: QuestionParts): (request: InferRequest, cal
     const made = identity();
     if (made === undefined) return "nobody knows what the model is made of";
     const tenant = options.by === "tenant" ? call.tenant : undefined;
-    const generation = room.generation(model, tenant);
-    const began = env.clock.now();
-    const content = room.contents.of(request) ?? (await digested(request, call.signal));
     const headers = options.headers.map((name) => call.headers.get(name));
-    const mark = room.digests.mark(content, { model, version, identity: made.id, tenant, headers });
+    return {
+      asked: { model, version, identity: made.id, tenant, headers },
+      identity: made,
+      tenant,
+      generation: room.generation(model, tenant),
+      hasRows: told !== undefined && hasRows(told.metadata),
+    };
+  };
+  const questionOf = ({ identity: made, tenant, generation }: Frame, mark: Mark, lookMs: number): Question => {
     // both digests: the first alone does not tell all questions apart
     const flight = `${generation} ${mark.key}${Buffer.from(mark.proof).toString("latin1")}`;
-    return { mark, flight, identity: made, tenant, generation, lookMs: env.clock.now() - began };
+    return { mark, flight, identity: made, tenant, generation, lookMs };
   };
+  const digested = async (request: InferRequest, signal: AbortSignal): Promise<Content> => {
+    const content = await run(digests.content(request), { small: bytesOf(request) <= SMALL_BYTES, signal });
+    room.contents.note(request, content);
+    return content;
+  };
+  return {
+    async of(request, call) {
+      const frame = await frameOf(request, call);
+      if (typeof frame === "string") return frame;
+      const began = env.clock.now();
+      const content = room.contents.of(request) ?? (await digested(request, call.signal));
+      const mark = digests.mark(content, frame.asked);
+      return questionOf(frame, mark, env.clock.now() - began);
+    },
+    async ofRows(request, call) {
+      const rows = rowsOf(request) ?? 0;
+      if (rows < 2 || rows > MOST_ROWS) return undefined;
+      const frame = await frameOf(request, call);
+      if (typeof frame === "string" || !frame.hasRows) return undefined;
+      // a request that a front recalled has no bytes yet, and rows cannot be told apart without them
+      await wholeRequest(request);
+      const began = env.clock.now();
+      const small = rows <= ROWS_AT_ONCE && bytesOf(request) <= SMALL_BYTES;
+      const marked = await run(
+        markRows(request, rows, (content) => digests.mark(content, frame.asked)),
+        {
+          small,
+          signal: call.signal,
+        },
+      );
+      const lookMs = (env.clock.now() - began) / rows;
+      return marked.map(({ request: row, mark }) => ({ request: row, question: questionOf(frame, mark, lookMs) }));
+    },
+  };
+
+  function* markRows(request: InferRequest, rows: number, markOf: (content: Content) => Mark) {
+    const marked: { readonly request: InferRequest; readonly mark: Mark }[] = [];
+    for (const row of yield* cutRequest(request, new Array<number>(rows).fill(1))) {
+      marked.push({ request: row, mark: markOf(yield* digests.content(row)) });
+      if (marked.length % ROWS_AT_ONCE === 0) yield;
+    }
+    return marked;
+  }
 }

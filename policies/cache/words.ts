@@ -14,6 +14,8 @@ export interface CacheOptions {
   readonly staleIfErrorMs: number;
   /** `tenant`: each tenant has answers of its own, and requests without one are not cached. */
   readonly by: "all" | "tenant";
+  /** Whether the rows of a request are looked up one by one. */
+  readonly rows: boolean;
   /** Headers, in lower case, that the answer depends on. */
   readonly headers: readonly string[];
 }
@@ -34,6 +36,10 @@ const words = z
       .enum(["all", "tenant"])
       .default("all")
       .describe("tenant: each tenant has answers of its own; the config must say where the tenant comes from."),
+    rows: z
+      .boolean()
+      .default(false)
+      .describe("Look up each row of a request by itself, and ask the model only for those that are not kept."),
     headers: z
       .array(z.string().min(1).toLowerCase())
       .default([])

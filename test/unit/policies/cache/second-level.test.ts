@@ -84,7 +84,7 @@ describe("two replicas over one store", () => {
     const [a, b] = [openCacheBench({ second: store.level }), openCacheBench({ second: store.level })];
     const asking = a.ask();
     const asked = await a.handle.next();
-    store.level.raise({ model: "m" });
+    await store.level.raise({ model: "m" });
     asked.reply(answerOf(5));
     await asking.answer;
     expect((await b.miss({}, answerOf(6))).said()).toBe("miss");
