@@ -6,9 +6,7 @@ import type { ModelMetadata } from "../../core/model.ts";
 /** What batching must know of a model. */
 export interface Known {
   readonly metadata: ModelMetadata;
-  /** Its requests can be joined, as far as its signature says. */
-  readonly hasRows: boolean;
-  /** Why they cannot. */
+  /** Why its requests cannot be joined; undefined where they can, as far as its signature says. */
   readonly unfit: string | undefined;
 }
 
@@ -34,8 +32,7 @@ export function openGate({ clock, signature }: GateOptions): Gate {
     asking ??= signature(signal)
       .then(
         (metadata) => {
-          const unfit = unfitOf(metadata);
-          known = { metadata, hasRows: unfit === undefined, unfit };
+          known = { metadata, unfit: unfitOf(metadata) };
           return known;
         },
         // one that cannot be told now may still be the old one: the requests find out
