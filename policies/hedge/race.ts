@@ -2,8 +2,9 @@
 
 import { type Call, fork, type OwnedCall } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
-import { type InferRequest, type Reply, whenEnded } from "../../core/request.ts";
+import type { InferRequest, Reply } from "../../core/request.ts";
 import type { Service } from "../../core/service.ts";
+import { whenOver } from "../../core/stream-end.ts";
 
 /** Sends the request once more; the attempt says where not to. */
 export type Second = (avoid: readonly string[]) => void;
@@ -87,7 +88,7 @@ function endingWith(reply: Reply, own: OwnedCall): Reply {
     own.end();
     return reply;
   }
-  return { kind: "stream", parts: whenEnded(reply.parts, () => own.end()) };
+  return { kind: "stream", parts: whenOver(reply.parts, own.signal, () => own.end()) };
 }
 
 /** An answer that came too late: nobody reads it. */

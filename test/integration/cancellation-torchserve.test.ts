@@ -22,13 +22,13 @@ test("a client that leaves is freed at once, and its place only when the server 
   const models = JSON.stringify({ digits: { signature: DIGITS_SIGNATURE } });
   const gateway = await startGateway({
     yaml: [
-      `backends: {torch: {kind: torchserve, endpoints: ["127.0.0.1:${server.port}"], management: ${management.port}, health: {every: 1h}, models: ${models}}}`,
+      `backends: {torch: {kind: torchserve, endpoints: ["127.0.0.1:${server.port}"], management: ${management.port}, health: {every: 1s, timeout: 20s}, models: ${models}}}`,
       "models: {digits: {backend: torch}}",
     ].join("\n"),
     kinds: backendKinds,
   });
   const count = async (name: string) => (await gateway.metrics()).sum(name);
-  await until(async () => (await gateway.ask({ path: "/v2/models/digits/ready" })).status === 200);
+  await until(async () => (await gateway.ask({ path: "/v2/models/digits/ready" })).status === 200, 20_000);
   const leave = LEAVERS[0]!.ask({ http: gateway.port, grpc: gateway.grpcPort }, "digits", [IMAGE]);
   await until(() => server.asked.some(isAsk));
   leave();

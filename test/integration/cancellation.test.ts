@@ -38,7 +38,7 @@ async function overHttp(kind: "triton" | "tf-serving", words: string): Promise<P
   });
   return {
     backend: `${kind} over HTTP`,
-    yaml: `{kind: ${kind}, ${words}, endpoints: ["127.0.0.1:${server.port}"], health: {every: 1h}}`,
+    yaml: `{kind: ${kind}, ${words}, endpoints: ["127.0.0.1:${server.port}"], health: {every: 1h, timeout: 20s}}`,
     asked: () => server.asked.filter(isAsk),
     close: () => server.close(),
   };
@@ -49,7 +49,7 @@ async function overGrpc(kind: "triton" | "tf-serving"): Promise<Played> {
   const server = await startRecordedGrpc(kind, { fault: (asked) => (isAsk(asked) ? { fault: "hang" } : undefined) });
   return {
     backend: `${kind} over gRPC`,
-    yaml: `{kind: ${kind}, protocol: grpc, endpoints: ["127.0.0.1:${server.port}"], health: {every: 1h}}`,
+    yaml: `{kind: ${kind}, protocol: grpc, endpoints: ["127.0.0.1:${server.port}"], health: {every: 1h, timeout: 20s}}`,
     asked: () => server.asked.filter(isAsk),
     close: () => server.close(),
   };
@@ -78,7 +78,8 @@ beforeAll(async () => {
     yaml: `timeout: 60s\nbackends:\n${backends}\nmodels:\n${models.join("\n")}\n${joined}\n`,
     kinds: backendKinds,
   });
-  await until(async () => (await gateway.ask({ path: "/v2/models/m3/ready" })).status === 200);
+  const isReady = async (i: number) => (await gateway.ask({ path: `/v2/models/${modelOf(i)}/ready` })).status === 200;
+  for (const i of servers.keys()) await until(() => isReady(i), 20_000);
 }, 60_000);
 
 afterAll(async () => {

@@ -23,14 +23,14 @@ async function killed(words: string) {
   const gateway = await startGateway({
     yaml: [
       "timeout: 30s",
-      `backends: {gpu: {kind: triton, protocol: http, endpoints: [${addresses}], health: {every: 1h}${words}}}`,
+      `backends: {gpu: {kind: triton, protocol: http, endpoints: [${addresses}], health: {every: 1h, timeout: 20s}${words}}}`,
       "models: {m: {backend: gpu, model: add_sub}}",
     ].join("\n"),
     kinds: backendKinds,
   });
   const infer = () => gateway.ask({ path: "/v2/models/m/infer", ...BODY });
   // both are known to have the model
-  await until(async () => (await infer()).status === 200 && servers.every(({ asked }) => asked.some(isAsk)));
+  await until(async () => (await infer()).status === 200 && servers.every(({ asked }) => asked.some(isAsk)), 20_000);
   const statuses = new Map<number, number>();
   let sent = 0;
   const client = async () => {
