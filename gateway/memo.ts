@@ -3,19 +3,16 @@
 import { createHmac, hash, randomBytes } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { deferInputs, type TensorHead } from "../core/deferred.ts";
-import { eachBranch } from "../core/policy.ts";
 import type { DecodedRequest, DecodeMemo } from "../core/protocol.ts";
 import type { InferRequest } from "../core/request.ts";
-import type { Branch } from "../core/route.ts";
 import type { Parameters } from "../core/tensor.ts";
 import { openWriter } from "../policies/cache/canonical.ts";
 import type { Contents } from "../policies/cache/contents.ts";
 import { type Content, TAGGED_BYTES, tagOf } from "../policies/cache/key.ts";
 import type { Room } from "../policies/cache/room.ts";
 import { openStore } from "../policies/cache/store.ts";
-import { cache, SECRET_BYTES } from "../policies/cache.ts";
-import { policyKinds } from "../policies/registry.ts";
-import { shadow } from "../policies/shadow.ts";
+import { SECRET_BYTES } from "../policies/cache.ts";
+import { cachedModels } from "./answers.ts";
 import { canonical, type Parts } from "./parts.ts";
 
 export interface MemoOptions {
@@ -45,21 +42,8 @@ export async function useMemo(parts: Parts, config: Config, { contents }: Pick<R
   const key = canonical(["bodies", cache, store, limits.inputs, limits.nesting]);
   const secret = randomBytes(SECRET_BYTES);
   const memo = await parts.use(key, async () => ({ ...openMemo({ contents, secret }), close: async () => {} }));
-  const models = rememberedModels(config);
+  const models = cachedModels(config);
   return { ...memo, wants: (model) => models.has(model) };
-}
-
-/** Those that keep answers; but the shadow's router looks at the bytes of inputs above the leaf, where they may not be yet. */
-function rememberedModels({ models = [] }: Pick<Config, "models">): ReadonlySet<string> {
-  const wanted = models.filter(({ policies, route }) => {
-    if (!policies.has(cache.word)) return false;
-    return route === undefined || ![...eachBranch(route, policyKinds)].some(({ it }) => isShadow(it));
-  });
-  return new Set(wanted.map(({ name }) => name));
-}
-
-function isShadow(branch: Branch): boolean {
-  return branch.kind === "router" && branch.word === shadow.word;
 }
 
 export function openMemo(options: MemoOptions): Memo {

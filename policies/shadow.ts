@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type Call, detach, unlessAborted } from "../core/call.ts";
+import { wholeRequest } from "../core/deferred.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { RouteContext, RouteKind } from "../core/policy.ts";
 import type { InferRequest, InferResponse } from "../core/request.ts";
@@ -77,8 +78,17 @@ function openShadow(options: ShadowOptions, context: RouteContext): Service {
   return async (request, call) => {
     call.trace.decide("shadow", said);
     const reply = await answering(request, call);
-    if (call.purpose === "user" && context.env.random() < options.share)
-      mirror(request, call, reply.kind === "whole" ? reply : undefined);
+    if (call.purpose === "user" && context.env.random() < options.share) {
+      const answer = reply.kind === "whole" ? reply : undefined;
+      // a kept answer may have been given before the bytes of its question were decoded
+      const whole = wholeRequest(request);
+      if (!(whole instanceof Promise)) mirror(whole, call, answer);
+      else
+        whole.then(
+          (decoded) => mirror(decoded, call, answer),
+          () => {},
+        );
+    }
     return reply;
   };
 }
