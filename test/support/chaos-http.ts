@@ -63,7 +63,7 @@ export async function startChaosServer(options: UpstreamOptions = {}): Promise<C
       if (seen.push(asked.x) > 1000) seen.shift();
       return how === undefined ? asked.right() : how(asked);
     },
-    { listen: (onSocket) => createServer(onSocket), ...options },
+    { listen: (onSocket) => createServer(onSocket), keep: false, ...options },
   );
   return {
     port: server.port,

@@ -30,6 +30,8 @@ export interface UpstreamOptions {
   /** What speaks under HTTP; a plain TCP server when absent. */
   readonly listen?: (onSocket: (socket: Socket) => void) => Server;
   readonly scheme?: "http" | "https";
+  /** Whether `requests` has them all, as when absent; a server of very many requests keeps none. */
+  readonly keep?: boolean;
 }
 
 /** Starts the server on a free port of the loopback; `answer` is called for each whole request. */
@@ -57,7 +59,7 @@ export async function rawUpstream(
         received = received.subarray(found.length);
         nth += 1;
         const request = { ...found.request, connection, nth, socket };
-        requests.push(request);
+        if (options.keep !== false) requests.push(request);
         answer(request);
       }
     });
