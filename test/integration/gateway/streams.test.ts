@@ -154,6 +154,15 @@ describe.each(WHOLE)("%s", (_, ask, joined) => {
     expect([got.map(compact), fault]).toEqual([[joined], undefined]);
   });
 
+  test("refuses a stream that ends without a part, and takes one that ends with Triton's empty one", async () => {
+    parts = () => some();
+    expect((await ask("typed")).fault).toMatch(/in a stream, which ended without a part; .* carries it/);
+    await until(() => ended === 1);
+    ended = 0;
+    parts = () => some(numbers(0), numbers(1, 2), wholeReply("m", "1"));
+    expect((await ask("typed")).parts.map(compact)).toEqual([joined]);
+  });
+
   test("says the fault of a stream that fails on its way", async () => {
     parts = () => some(numbers(0), new InferError("bad-backend", "out of words"));
     expect(await ask("typed")).toMatchObject({ parts: [], fault: expect.stringContaining("out of words") });
