@@ -105,7 +105,10 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
       }
       const question = await questions.of(request, call);
       if (typeof question === "string") {
-        if (wish === "only-if-cached") throw notCached(question);
+        if (wish === "only-if-cached") {
+          say(call, "bypass", { why: question });
+          throw notCached(question);
+        }
         return pass(request, call, question);
       }
       const asked: Asked = { request, call, question };
@@ -140,7 +143,7 @@ function openTeller({ env, model, version }: CacheParts): (call: Call, state: Ca
     env.emit({ type: "cache-asked", model, version, state });
     const age = ageMs === undefined ? [] : [`${Math.floor(ageMs / 1000)} s old`];
     call.trace.decide("cache", [state, ...age, ...(why === undefined ? [] : [why])].join(": "));
-    call.trace.learn({ cache: state, ...(ageMs === undefined ? {} : { ageMs }) });
+    call.trace.learn({ cache: state, ...(ageMs === undefined ? {} : { ageMs: Math.round(ageMs) }) });
   };
 }
 

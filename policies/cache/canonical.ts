@@ -12,6 +12,7 @@ export interface Writer {
   bytes(value: Uint8Array): void;
   /** By name; none is the same as an empty map. */
   parameters(value: Parameters | undefined): void;
+  readonly bytesWritten: number;
   /** All that was written behind this key, of `KEY_BYTES`; lent until the next call. */
   behind(key: Uint8Array): Uint8Array;
 }
@@ -67,6 +68,9 @@ export function openWriter(): Writer {
         if (typeof one === "number") number(one);
         else text(String(one));
       }
+    },
+    get bytesWritten() {
+      return at - KEY_BYTES;
     },
     behind(key) {
       if (key.byteLength !== KEY_BYTES) throw new Error(`expected a key of ${KEY_BYTES} bytes, got ${key.byteLength}`);

@@ -153,6 +153,14 @@ describe("a caller", () => {
     expect(answer.status).toBe(504);
   });
 
+  test("of gRPC may wish as much by metadata, and sees what was done", async () => {
+    const [, raw] = FRONTS[2] as (typeof FRONTS)[number];
+    expect(await raw("m", [55])).toMatchObject({ state: "miss", values: [110] });
+    expect(await raw("m", [55], { "cache-control": "no-store" })).toMatchObject({ state: "bypass", values: [110] });
+    expect(await raw("m", [55], { "cache-control": "no-cache" })).toMatchObject({ state: "miss", values: [110] });
+    expect(await raw("m", [55], { "cache-control": "only-if-cached" })).toMatchObject({ state: "hit", values: [110] });
+  });
+
   test("may say so by the parameter sluice_cache, which is no part of the question", async () => {
     await json("m", [8]);
     const ask = async (wish: unknown) => {

@@ -134,6 +134,21 @@ describe("two questions", () => {
     expect(new Set(marks.map(({ proof }) => Buffer.from(proof).toString("hex"))).size).toBe(marks.length);
   });
 
+  it("are told apart by any bit of a form that is too long to be digested whole", () => {
+    const many = (odd: number, bit: number) => {
+      const inputs = Array.from({ length: 200 }, (_, i) => {
+        const data = new Uint8Array(1_000);
+        if (i === odd) data[999] = bit;
+        return tensor({ name: `x${i}`, datatype: "UINT8", shape: [1_000], data });
+      });
+      return markOf(requestFor("m", { inputs }));
+    };
+    const marks = [many(0, 1), many(199, 1), many(199, 2), many(0, 0)];
+    expect(new Set(marks.map(({ key }) => key)).size).toBe(4);
+    expect(new Set(marks.map(({ proof }) => Buffer.from(proof).toString("hex"))).size).toBe(4);
+    expect(textOf(many(7, 1))).toBe(textOf(many(7, 1)));
+  });
+
   it("of more than one step are as they are of one: tags do not depend on the steps", () => {
     const data = new Uint8Array(9 * 2 ** 20).fill(3);
     const steps = [...digests.content(requestFor("m", { inputs: [tensor({ data, shape: [data.length] })] }))];
