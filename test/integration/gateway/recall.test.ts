@@ -20,6 +20,7 @@ backends: {local: {kind: onnx, repository: "${repository.root}", workers: 1}}
 models:
   shadowed: {backend: local, model: m, route: {shadow: {to: "2", share: 100%, of: "1"}}, cache: true}
   plain: {backend: local, model: m, cache: true}
+  rows: {backend: local, model: m, cache: {rows: true}}
 `,
   });
 });
@@ -78,4 +79,16 @@ test("a hundred callers of a recalled question that was purged are one run", asy
   const seen = await Promise.all(Array.from({ length: 100 }, () => ask("plain", body([7]))));
   expect(seen.every(({ data }) => data?.[0] === 21)).toBe(true);
   expect((await runs()) - before).toBe(1);
+});
+
+test("rows of a recalled request are looked up one by one as those of any other", async () => {
+  for (const [values, times] of [
+    [[1, 2, 3], 3],
+    [[3, 4], 3],
+    [[9], 2],
+  ] as const) {
+    for (let n = 0; n < times; n += 1) {
+      expect((await ask("rows", body(values))).data).toEqual(values.map((value) => 3 * value));
+    }
+  }
 });
