@@ -70,19 +70,6 @@ export function rememberedBy(
   return isJson ? { decoding: ["content-type", ...others], bySignature: true } : {};
 }
 
-/**
- * What a codec of such bodies says of its decoder: a repeat of JSON need not be read again, other forms are hardly read at all.
- *
- * @param others headers beside Content-Type that the decoder looks at
- */
-export function rememberedBy(
-  { headers }: Pick<WireRequest, "headers">,
-  others: readonly string[] = [],
-): { readonly decoding?: readonly string[]; readonly bySignature?: boolean } {
-  const isJson = mediaType(headers.get("content-type")).endsWith("json");
-  return isJson ? { decoding: ["content-type", ...others], bySignature: true } : {};
-}
-
 /** What a body is read with. */
 export interface Reading {
   /** Absent: the body goes on as it came. */
