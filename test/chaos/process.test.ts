@@ -20,7 +20,9 @@ function body(x: number) {
   return JSON.stringify({ inputs: [{ name: "x", datatype: "UINT8", shape: [1], data: [x] }] });
 }
 
-test("a fault beside a request's work ends that request over REST and gRPC, one in nobody's name the process", async () => {
+test("a fault beside a request's work ends that request over REST and gRPC, one in nobody's name the process", {
+  timeout: 60_000,
+}, async () => {
   child = fork(fileURLToPath(new URL("../support/process-child.ts", import.meta.url)), {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
