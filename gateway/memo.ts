@@ -22,7 +22,7 @@ export interface MemoOptions {
   readonly maxBytes?: number;
 }
 
-/** Some 20,000 requests of one input. */
+/** Some 16,000 requests of one input. */
 const MEMO_BYTES = 16 * 1024 * 1024;
 
 /** What is kept of a request: no bytes of its tensors. */
