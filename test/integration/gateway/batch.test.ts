@@ -26,6 +26,7 @@ beforeAll(async () => {
   repository = await openRepository();
   await repository.put("triple", "1", "times_3");
   const yaml = `timeout: ${PATIENCE_MS}ms
+limits: {lag: ${PATIENCE_MS}ms}
 backends: {local: {kind: onnx, repository: ${repository.root}, workers: 1, watch: false}}
 models: {triple: {backend: local, batch: {maxRows: 32}}}`;
   gateway = await startGateway({ yaml, kinds: [onnx] });
@@ -44,11 +45,12 @@ afterAll(async () => {
 async function triple(values: readonly number[], turn: number): Promise<readonly unknown[]> {
   const x = plain("x", "FP32", [values.length], values);
   if (turn % 3 === 2) {
-    const { messages } = await caller.ask({
+    const { messages, code, details } = await caller.ask({
       method: "ModelInfer",
       messages: [inferMessage({ model: "triple", inputs: [x] })],
       timeoutMs: PATIENCE_MS,
     });
+    if (code !== 0) throw new Error(`gRPC code ${code}: ${details}`);
     const [y] = inferAnswer(messages[0]).outputs;
     return y === undefined ? [] : elements(y as Plain);
   }

@@ -56,6 +56,7 @@ function numbered(defect?: Defect): BackendKind<{ n: number }> {
 }
 
 const configOf = (n: number) => `listen: {http: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}
+limits: {lag: 1m}
 backends: {a: {kind: numbered, n: ${n}}, b: {kind: numbered, n: 99}}
 models: {m: {versions: {1: {backend: a, model: m, version: 1}}}, same: {backend: b, model: m}}
 `;
