@@ -16,8 +16,15 @@ export interface ValkeyServer {
 
 const PROGRAM = ["valkey-server", "redis-server"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
-/** Whether this machine has such a server (Debian: `apt-get install redis-server`). */
+/**
+ * Whether this machine has such a server (Debian: `apt-get install redis-server`). Without one the tests skip, but where
+ * `SLUICE_INTEROP` names the store they fail.
+ */
 export const hasValkey = PROGRAM !== undefined;
+
+if (!hasValkey && (process.env.SLUICE_INTEROP ?? "").split(/[\s,]+/).includes("store")) {
+  throw new Error("the shared store must be tested here, but there is no valkey-server and no redis-server");
+}
 
 /** @param settings beside those that keep it small, such as `["--maxmemory", "3mb"]` */
 export async function startValkey(settings: readonly string[] = []): Promise<ValkeyServer> {
