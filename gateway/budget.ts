@@ -6,9 +6,10 @@ export interface Budget {
   readonly usedBytes: number;
   readonly maxBytes: number;
   /**
-   * A holding of no bytes yet, to be grown as bytes come and released once.
+   * A holding of no bytes yet, to be grown as bytes come and released once. One for `pieces` of what is asked for elsewhere
+   * is not refused for any other reason than want of room.
    */
-  open(): Holding;
+  open(of?: "whole" | "pieces"): Holding;
 }
 
 export interface Holding {
@@ -34,12 +35,12 @@ export function openBudget(
       return used;
     },
     maxBytes,
-    open() {
+    open(of = "whole") {
       let held = 0;
       let released = false;
       return {
         grow(bytes) {
-          const refused = held === 0 && !released ? refusal(used > 0) : undefined;
+          const refused = of === "whole" && held === 0 && !released ? refusal(used > 0) : undefined;
           if (refused !== undefined) throw refused;
           if (used + bytes > maxBytes) {
             throw new InferError(

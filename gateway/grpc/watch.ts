@@ -29,7 +29,7 @@ export function watchStreams(watching: Watching): () => void {
     if (session === undefined || session.destroyed || !watching.isOurs(session.socket)) return;
     const timeout = headers["grpc-timeout"];
     if (typeof timeout === "string" && isTooLong(timeout)) headers["grpc-timeout"] = LONGEST;
-    countPartial(stream, watching.budget.open());
+    countPartial(stream, watching.budget.open("pieces"));
   };
   subscribe(CREATED, onCreated);
   return () => void unsubscribe(CREATED, onCreated);
