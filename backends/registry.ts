@@ -25,6 +25,3 @@ export const backendKinds: readonly BackendKind[] = [
   sagemaker,
   http,
 ];
-
-/** Words that the config language has and this release does not: refused with "not yet". */
-export const plannedBackendKinds: readonly string[] = [];

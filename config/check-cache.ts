@@ -1,8 +1,8 @@
 // What must be said for a cache to be safe: how long, by whom, and what else the answer depends on.
 
 import type { BackendKind } from "../core/backend.ts";
+import { isMap } from "./map.ts";
 import type { Fault, Path } from "./mistakes.ts";
-import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
 import { targetsOf } from "./targets.ts";
 

@@ -1,7 +1,7 @@
 // What must be said beside a limit for it to hold: where tenants come from, and that a server may have so many calls.
 
+import { isMap } from "./map.ts";
 import type { Fault } from "./mistakes.ts";
-import { isMap } from "./planned.ts";
 import type { Document } from "./schema.ts";
 
 /** The words of a model's `limit:` that are looked at here; the policy itself has read them. */

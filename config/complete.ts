@@ -14,7 +14,7 @@ import {
   type Runs,
   type StoreConfig,
 } from "./config.ts";
-import { isMap } from "./planned.ts";
+import { isMap } from "./map.ts";
 import type { Document } from "./schema.ts";
 import { sourceText } from "./source.ts";
 import { completeTarget, targetsOf } from "./targets.ts";

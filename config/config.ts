@@ -197,10 +197,9 @@ export interface SageMakerKey {
   readonly sessionToken?: string | undefined;
 }
 
-/** The kinds of backend and of policy that a config may name, and the backends that it will be able to name later. */
+/** The kinds of backend and of policy that a config may name. */
 export interface Kinds {
   readonly backends: readonly BackendKind[];
-  readonly plannedBackends: readonly string[];
   readonly policies: readonly PolicyKind[];
 }
 

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import { show } from "../core/words.ts";
-import { didYouMean, type Fault, type KnownWords, type Path, unknownKey } from "./mistakes.ts";
+import { didYouMean, type Fault, type Path, unknownKey } from "./mistakes.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   string: "text",
@@ -67,7 +67,7 @@ function guess(issue: z.core.$ZodRawIssue): string {
  * @param at the path that was parsed
  * @param known the words that may stand at a path below it
  */
-export function faultsOf(error: z.ZodError, at: Path, known: (path: Path) => KnownWords): readonly Fault[] {
+export function faultsOf(error: z.ZodError, at: Path, known: (path: Path) => readonly string[]): readonly Fault[] {
   return error.issues.flatMap((issue): readonly Fault[] => {
     const path: Path = [...at, ...issue.path.map((step) => (typeof step === "number" ? step : String(step)))];
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message, ...atKey(issue) }];

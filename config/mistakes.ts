@@ -49,15 +49,9 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return off <= allowed && off < nearest.length ? `, did you mean ${JSON.stringify(nearest)}?` : "";
 }
 
-/** The words that may stand in a map, and those that will be able to one day. */
-export interface KnownWords {
-  readonly built: readonly string[];
-  readonly planned: readonly string[];
-}
-
-/** What is said of a word that the config language does not have. */
-export function unknownKey(word: string, { built, planned }: KnownWords): string {
-  const guess = didYouMean(word, [...built, ...planned]);
+/** What is said of a word that the config language does not have, where those that it has there are known. */
+export function unknownKey(word: string, known: readonly string[]): string {
+  const guess = didYouMean(word, known);
   if (guess !== "") return `unknown key${guess}`;
-  return built.length === 0 ? "unknown key" : `unknown key, expected one of ${built.join(", ")}`;
+  return known.length === 0 ? "unknown key" : `unknown key, expected one of ${known.join(", ")}`;
 }

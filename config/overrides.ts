@@ -1,8 +1,8 @@
 // Puts the values that an operator has changed in place of the file's, unless the file has changed there since.
 
 import type { Override } from "../core/change.ts";
+import { isMap } from "./map.ts";
 import { formatPath } from "./mistakes.ts";
-import { isMap } from "./planned.ts";
 import { sourceText } from "./source.ts";
 
 /** A config with the overrides that hold, each with what the file has in its place. */

@@ -6,8 +6,8 @@ import type { Branch } from "../core/route.ts";
 import { show } from "../core/words.ts";
 import { describeIssue, faultsOf } from "./issues.ts";
 import { knownWords } from "./known-words.ts";
+import { isMap } from "./map.ts";
 import { type Fault, type Path, unknownKey } from "./mistakes.ts";
-import { isMap } from "./planned.ts";
 
 /** The name of the definition in the JSON Schema that every branch refers to. */
 export const BRANCH = "branch";
@@ -58,8 +58,7 @@ function openReader(policies: readonly PolicyKind[], depth: number): (value: unk
     const words = Object.keys(value);
     const unknown = words.filter((word) => !known.includes(word));
     if (unknown.length > 0) {
-      const message = (word: string) => unknownKey(word, { built: known, planned: [] });
-      return { faults: unknown.map((word) => ({ path: [word], message: message(word), at: "key" })) };
+      return { faults: unknown.map((word) => ({ path: [word], message: unknownKey(word, known), at: "key" })) };
     }
     const kind = kinds.find((one) => one.word === words[0]);
     if (kind === undefined || words.length > 1) {
@@ -74,8 +73,7 @@ function openReader(policies: readonly PolicyKind[], depth: number): (value: unk
 function readRouter(word: string, value: unknown, schema: ZodType): Got {
   const parsed = schema.safeParse(value, { error: describeIssue });
   if (parsed.success) return { branch: { kind: "router", word, options: parsed.data } };
-  const known = (path: Path) => ({ built: knownWords(schema, path.slice(1)), planned: [] });
-  return { faults: faultsOf(parsed.error, [word], known) };
+  return { faults: faultsOf(parsed.error, [word], (path) => knownWords(schema, path.slice(1))) };
 }
 
 function wrong(path: Path, message: string): Got {

@@ -1,13 +1,12 @@
 // The first pass over a config: every word is known and its value has the right shape.
 
 import type { z } from "zod";
-import type { BackendKind } from "../core/backend.ts";
 import { wordKinds } from "../core/policy.ts";
 import type { BackendConfig, Kinds } from "./config.ts";
 import { describeIssue, faultsOf } from "./issues.ts";
 import { knownWords } from "./known-words.ts";
+import { isMap } from "./map.ts";
 import { didYouMean, type Fault, type Path } from "./mistakes.ts";
-import { isMap, plannedKind, plannedWords, takePlanned } from "./planned.ts";
 import { type Document, documentOf } from "./schema.ts";
 import { sourceText } from "./source.ts";
 
@@ -30,22 +29,13 @@ export function shape(config: unknown, kinds: Kinds): Shaped {
       backends: [],
     };
   }
-  const kindAt = kindFinder(config, kinds);
-  const own = (path: Path, word: string) => {
-    if (path[0] === "models") return [...wordKinds(kinds.policies).map((kind) => kind.word), "route"].includes(word);
-    const kind = kindAt(path);
-    if (sharedWords(kinds).includes(word)) return true;
-    return kind !== undefined && knownWords(kind.options, []).includes(word);
-  };
   const document = documentOf(kinds.policies);
-  const { faults: planned, rest } = takePlanned(config, own);
-  const parsed = document.safeParse(rest, { error: describeIssue });
-  const known = (path: Path) => ({ built: knownWords(document, path), planned: plannedWords(path) });
-  const wrong = parsed.success ? [] : faultsOf(parsed.error, [], known);
-  const backends = readBackends(isMap(rest) ? rest.backends : undefined, kinds);
+  const parsed = document.safeParse(config, { error: describeIssue });
+  const wrong = parsed.success ? [] : faultsOf(parsed.error, [], (path) => knownWords(document, path));
+  const backends = readBackends(config.backends, kinds);
   return {
-    faults: [...planned, ...wrong, ...backends.faults],
-    document: parsed.success ? parsed.data : readRest(document, rest, parsed.error),
+    faults: [...wrong, ...backends.faults],
+    document: parsed.success ? parsed.data : readRest(document, config, parsed.error),
     backends: backends.backends,
   };
 }
@@ -84,14 +74,6 @@ function without(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-function kindFinder(config: Readonly<Record<string, unknown>>, kinds: Kinds): (path: Path) => BackendKind | undefined {
-  return ([place, name]) => {
-    if (place !== "backends" || typeof name !== "string" || !isMap(config.backends)) return undefined;
-    const backend = config.backends[name];
-    return isMap(backend) ? kinds.backends.find(({ kind }) => kind === backend.kind) : undefined;
-  };
-}
-
 function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "backends"> {
   const faults: Fault[] = [];
   const backends: BackendConfig[] = [];
@@ -115,10 +97,10 @@ function readBackends(value: unknown, kinds: Kinds): Pick<Shaped, "faults" | "ba
     const source = { options: sourceText(own), policies: sourceText(shared) };
     if (parsed.success) backends.push({ name, kind, options: parsed.data, policies: policies.read, source });
     else {
-      const known = (path: Path) => ({
-        built: [...knownWords(kind.options, path.slice(2)), ...(path.length === 2 ? sharedWords(kinds) : [])],
-        planned: plannedWords(path),
-      });
+      const known = (path: Path) => [
+        ...knownWords(kind.options, path.slice(2)),
+        ...(path.length === 2 ? sharedWords(kinds) : []),
+      ];
       faults.push(...faultsOf(parsed.error, ["backends", name], known));
     }
   }
@@ -148,7 +130,7 @@ function readPolicies(words: readonly (readonly [string, unknown])[], at: Path, 
     if (kind === undefined || parsed === undefined) continue;
     if (parsed.success) read.set(word, parsed.data);
     else {
-      const known = (path: Path) => ({ built: knownWords(kind.options, path.slice(at.length + 1)), planned: [] });
+      const known = (path: Path) => knownWords(kind.options, path.slice(at.length + 1));
       faults.push(...faultsOf(parsed.error, [...at, word], known));
     }
   }
@@ -156,8 +138,6 @@ function readPolicies(words: readonly (readonly [string, unknown])[], at: Path, 
 }
 
 function unknownKind(word: string, kinds: Kinds): string {
-  if (kinds.plannedBackends.includes(word)) return plannedKind(word);
-  const built = kinds.backends.map(({ kind }) => kind);
-  const guess = didYouMean(word, [...built, ...kinds.plannedBackends]);
-  return `expected a kind of backend (${built.join(", ")}), got ${JSON.stringify(word)}${guess}`;
+  const known = kinds.backends.map(({ kind }) => kind);
+  return `expected a kind of backend (${known.join(", ")}), got ${JSON.stringify(word)}${didYouMean(word, known)}`;
 }

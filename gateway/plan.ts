@@ -1,8 +1,8 @@
 // What another config would mean, in words and in the share of users who would get another version; nothing is opened.
 
 import type { Config, ModelConfig } from "../config/config.ts";
+import { isMap } from "../config/map.ts";
 import { formatPath } from "../config/mistakes.ts";
-import { isMap } from "../config/planned.ts";
 import { sourceText } from "../config/source.ts";
 import { type Call, openCall } from "../core/call.ts";
 import type { PlannedModel } from "../core/change.ts";

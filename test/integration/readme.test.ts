@@ -69,7 +69,7 @@ test("the README's config is right", () => {
   const text = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
   const loaded = loadConfig(
     { text, file: join(ROOT, "sluice.yaml"), env: {} },
-    { backends: [onnx], plannedBackends: [], policies: policyKinds },
+    { backends: [onnx], policies: policyKinds },
   );
   expect(loaded).toMatchObject({ ok: true, config: { models: [{ name: "digits" }, { name: "language" }] } });
 });

@@ -74,7 +74,7 @@ export async function openChaosGateway(options: ChaosOptions): Promise<ChaosGate
   const text = yamlOf(options);
   const loaded = loadConfig(
     { text, file: "chaos.yaml", env: {} },
-    { backends: options.kinds ?? backendKinds, plannedBackends: [], policies: policyKinds },
+    { backends: options.kinds ?? backendKinds, policies: policyKinds },
   );
   if (!loaded.ok) throw new Error(loaded.mistakes.map((one) => formatMistake(one, "chaos.yaml")).join("\n"));
   const { config } = loaded;

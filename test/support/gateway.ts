@@ -45,7 +45,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
   const text = options.yaml.startsWith("listen:")
     ? options.yaml
     : `listen: {http: "127.0.0.1:0", grpc: "${options.grpc ?? "127.0.0.1:0"}", admin: "127.0.0.1:0"}\n${options.yaml}`;
-  const kinds = { backends: options.kinds, plannedBackends: [], policies: policyKinds };
+  const kinds = { backends: options.kinds, policies: policyKinds };
   const file = `${ROOT}test.yaml`;
   const loaded = loadConfig({ text, file, env: {} }, kinds);
   if (!loaded.ok) throw new Error(loaded.mistakes.map((mistake) => formatMistake(mistake, file)).join("\n"));

@@ -59,7 +59,7 @@ export async function runMatrix({ backends, spoil = (tensor) => tensor }: Matrix
 
 /** A gateway without listeners whose models are those of the backend. */
 export function assembleOver(fake: FakeBackend): Promise<Assembly> {
-  const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
+  const kinds = { backends: [fake.kind], policies: policyKinds };
   const loaded = loadConfig({ text: "backends: {all: {kind: fake}}", file: "/test.yaml", env: {} }, kinds);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
   const env = systemEnv({ log: openLog({ level: "silent", pretty: false }), emit: () => {} });

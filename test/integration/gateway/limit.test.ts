@@ -30,7 +30,7 @@ afterEach(() => assembly?.close());
 async function openOver(service: Service, words: string) {
   const fake = fakeBackend();
   fake.put("m", "1", { service, inputs: [specOf("x", value)], outputs: [specOf("y", value)] });
-  const kinds = { backends: [fake.kind], plannedBackends: [], policies: policyKinds };
+  const kinds = { backends: [fake.kind], policies: policyKinds };
   const text = `tenant: {header: x-tenant, trusted: true}\nbackends: {b: {kind: fake}}\nmodels: {m: {backend: b, ${words}}}`;
   const loaded = loadConfig({ text, file: "/test.yaml", env: {} }, kinds);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));

@@ -20,10 +20,7 @@ async function start(yaml: string): Promise<void> {
 
 async function change(yaml: string): Promise<void> {
   const text = `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${yaml}`;
-  const loaded = loadConfig(
-    { text, file: "test.yaml", env: {} },
-    { backends: [fake.kind], plannedBackends: [], policies: policyKinds },
-  );
+  const loaded = loadConfig({ text, file: "test.yaml", env: {} }, { backends: [fake.kind], policies: policyKinds });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
   await gateway!.running.reload({ ...loaded.config, baseDir: gateway!.running.config.baseDir });
 }

@@ -26,10 +26,7 @@ models: {m: {versions: {1: {backend: a, model: ${model}}, 2: {backend: a, model:
 
 function reload(kinds: readonly ReturnType<typeof fakeBackend>["kind"][], yaml: string): Promise<void> {
   const text = `listen: {http: "127.0.0.1:0", admin: "127.0.0.1:0"}\n${yaml}`;
-  const loaded = loadConfig(
-    { text, file: "test.yaml", env: {} },
-    { backends: kinds, plannedBackends: [], policies: policyKinds },
-  );
+  const loaded = loadConfig({ text, file: "test.yaml", env: {} }, { backends: kinds, policies: policyKinds });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
   return gateway!.running.reload(loaded.config);
 }

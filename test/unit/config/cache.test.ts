@@ -15,7 +15,7 @@ const BACKENDS = `backends:
 function mistakesIn(words: string): readonly string[] {
   const loaded = loadConfig(
     { text: BACKENDS + words, file: "f.yaml", env: {} },
-    { backends: backendKinds, plannedBackends: [], policies: policyKinds },
+    { backends: backendKinds, policies: policyKinds },
   );
   return loaded.ok ? [] : loaded.mistakes.map((mistake) => formatMistake(mistake, "f.yaml"));
 }

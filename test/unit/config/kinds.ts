@@ -20,7 +20,6 @@ export const stub: BackendKind = {
 
 export const kinds: Kinds = {
   backends: [stub],
-  plannedBackends: ["triton", "tf-serving", "torchserve", "oip"],
   policies: policyKinds,
 };
 

@@ -4,7 +4,7 @@ import { loadConfig } from "../../../config/load.ts";
 import { policyKinds } from "../../../policies/registry.ts";
 
 function mistakesIn(text: string): readonly string[] {
-  const kinds = { backends: backendKinds, plannedBackends: [], policies: policyKinds };
+  const kinds = { backends: backendKinds, policies: policyKinds };
   const loaded = loadConfig({ text, file: "f.yaml", env: {} }, kinds);
   return loaded.ok ? [] : loaded.mistakes.map(({ path, message }) => `${path}: ${message}`);
 }

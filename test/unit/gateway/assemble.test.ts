@@ -35,7 +35,7 @@ function recorder() {
     },
   };
   const config = (text: string): Config => {
-    const kinds = { backends: [kind], plannedBackends: [], policies: policyKinds };
+    const kinds = { backends: [kind], policies: policyKinds };
     const loaded = loadConfig({ text, file: "sluice.yaml", env: {} }, kinds);
     if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
     return deepFreeze(loaded.config);

@@ -7,7 +7,7 @@ import { policyKinds } from "../../../policies/registry.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
 import { fakeBackend } from "../../support/gateway-fake-backend.ts";
 
-const kinds = { backends: [fakeBackend().kind], plannedBackends: [], policies: policyKinds };
+const kinds = { backends: [fakeBackend().kind], policies: policyKinds };
 const NOTE = { who: "me", why: "" };
 const text = (timeout: string) => `timeout: ${timeout}\nbackends: {a: {kind: fake}}\n`;
 

@@ -18,10 +18,7 @@ const kind: BackendKind = externalKind({
 
 function load(words: string) {
   const text = `backends: {gpu: {kind: fake, ${words}}}`;
-  return loadConfig(
-    { text, file: "f.yaml", env: {} },
-    { backends: [kind], plannedBackends: [], policies: policyKinds },
-  );
+  return loadConfig({ text, file: "f.yaml", env: {} }, { backends: [kind], policies: policyKinds });
 }
 
 function mistakesIn(words: string): readonly string[] {
