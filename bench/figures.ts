@@ -1,6 +1,7 @@
 // Every figure, as a literal list: a new one is a file in figures/ and a line here.
 
 import type { Figure } from "./figure.ts";
+import { admission } from "./figures/admission.ts";
 import { balancers } from "./figures/balancers.ts";
 import { batch } from "./figures/batch.ts";
 import { fronts } from "./figures/fronts.ts";
@@ -25,4 +26,5 @@ export const figures: readonly Figure[] = [
   routes,
   batch,
   fronts,
+  admission,
 ];

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { openStore, type StoreOptions } from "../../../../policies/cache/store.ts";
 import { seededRandom } from "../../../support/fake-env.ts";
+import { hitPercent, keyOf, scanned, zipf } from "../../../support/popularity.ts";
 
 interface Value {
   readonly dead?: boolean;
@@ -10,12 +11,6 @@ interface Value {
 
 const open = (init: Partial<StoreOptions<Value>> = {}) =>
   openStore<Value>({ maxBytes: 1_000, dead: ({ dead }) => dead === true, ...init });
-/** A key as a digest is: its signs spread evenly. */
-const keyOf = (n: number) => {
-  const random = seededRandom(n + 1);
-  return Array.from({ length: 16 }, () => String.fromCharCode(Math.floor(random() * 256))).join("");
-};
-
 describe("a shelf", () => {
   it("holds no more than its own budget, nor all together more than the whole", () => {
     const store = open();
@@ -85,58 +80,11 @@ describe("a shelf", () => {
   });
 });
 
-/** The share of `asked` that was there, where each that was not is put there. */
-function hitRatio(asked: Iterable<number>, admission: boolean): number {
-  const shelf = openStore<Value>({ maxBytes: 1_000, dead: () => false, admission }).shelf("a", 1_000);
-  const keys = new Map<number, string>();
-  let [hits, all] = [0, 0];
-  for (const n of asked) {
-    const key = keys.get(n) ?? keyOf(n);
-    keys.set(n, key);
-    all += 1;
-    if (shelf.get(key) !== undefined) hits += 1;
-    else shelf.set(key, {}, 1);
-  }
-  return Math.round((hits / all) * 1_000) / 10;
-}
-
-/** Zipf's law with exponent 0.9 over so many different ones. */
-function* zipf(count: number, different: number): Generator<number> {
-  const sums: number[] = [];
-  let sum = 0;
-  for (let i = 1; i <= different; i += 1) {
-    sum += i ** -0.9;
-    sums.push(sum);
-  }
-  const random = seededRandom(11);
-  for (let n = 0; n < count; n += 1) {
-    const at = random() * sum;
-    let [low, high] = [0, different - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((sums[middle] as number) < at) low = middle + 1;
-      else high = middle;
-    }
-    yield low;
-  }
-}
-
-function* scanned(count: number): Generator<number> {
-  let n = 1_000_000;
-  for (const one of zipf(count, 20_000)) {
-    yield one;
-    // two that nobody asks for again for each that somebody does
-    yield n++;
-    yield n++;
-  }
-}
-
 describe("admission, against letting everything in (in percent of hits, room for 1,000)", () => {
   it("earns its keep on zipf 0.9 over 20,000, and under a scan", () => {
-    const figures = {
-      zipf: [hitRatio(zipf(200_000, 20_000), false), hitRatio(zipf(200_000, 20_000), true)],
-      scan: [hitRatio(scanned(60_000), false), hitRatio(scanned(60_000), true)],
-    };
-    expect(figures).toEqual({ zipf: [47.6, 58.2], scan: [10.8, 18.6] });
+    const figures = (asked: () => Iterable<number>) =>
+      [false, true].map((admission) => hitPercent(asked(), { entries: 1_000, admission }));
+    expect(figures(() => zipf(200_000, 20_000))).toEqual([47.6, 58.2]);
+    expect(figures(() => scanned(60_000, 20_000))).toEqual([10.8, 18.6]);
   });
 });
