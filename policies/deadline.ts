@@ -63,7 +63,7 @@ function tooLate(leftMs: number, leastMs: number): InferError {
   return new InferError(
     "deadline-exceeded",
     `${left} ms are left until the deadline, and the fastest answer of late took ${least} ms`,
-    { retryable: "no" },
+    { retryable: "no", unsent: true },
   );
 }
 

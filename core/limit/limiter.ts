@@ -129,7 +129,7 @@ export function openLimiter(options: LimiterOptions): Limiter {
       const onAbort = () => {
         if (!queue.remove(entry)) return;
         told();
-        reject(abortReason(call.signal));
+        reject(inQueue(abortReason(call.signal)));
       };
       const stop = () => call.signal.removeEventListener("abort", onAbort);
       const entry: Entry = {
@@ -169,6 +169,12 @@ export function openLimiter(options: LimiterOptions): Limiter {
       return wait(rows, call);
     },
   };
+}
+
+/** Who leaves the queue because its time is over was never sent: that says nothing of whoever it waited for. */
+function inQueue(reason: InferError): InferError {
+  if (reason.code !== "deadline-exceeded") return reason;
+  return new InferError(reason.code, reason.message, { cause: reason, unsent: true });
 }
 
 /** A priority beyond any that a request may ask for is as good as the last one. */

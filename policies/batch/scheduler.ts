@@ -102,7 +102,9 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
 
   const refuse = (member: Member): void => {
     env.emit({ type: "batch-refused", model: parts.model, version: parts.version });
-    member.reject(new InferError("deadline-exceeded", "no batch could be answered before the deadline"));
+    member.reject(
+      new InferError("deadline-exceeded", "no batch could be answered before the deadline", { unsent: true }),
+    );
   };
 
   const dispatch = (bucket: Bucket, place: Place, { members, reason }: Formed): void => {

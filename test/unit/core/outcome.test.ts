@@ -19,6 +19,10 @@ test.each(cases)("%s of origin %s is a backend's %s", (code, origin, outcome) =>
   expect(outcomeOf(new InferError(code, "x", origin === undefined ? {} : { origin }))).toBe(outcome);
 });
 
+test("a deadline that ran out before the request was sent says nothing of the backend", () => {
+  expect(outcomeOf(new InferError("deadline-exceeded", "x", { unsent: true }))).toBe("ignored");
+});
+
 test("an answer is a success, a foreign throw is nobody's fault but ours", () => {
   expect(outcomeOf(undefined)).toBe("success");
   expect(outcomeOf(new TypeError("bug"))).toBe("ignored");

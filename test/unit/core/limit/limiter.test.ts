@@ -114,6 +114,8 @@ test("who leaves while it waits is answered at once and gives its place back", a
   at.clock.advance(5);
   await settled();
   expect([at.refused.get("b")?.code, at.limiter.waiting, at.shed]).toEqual(["deadline-exceeded", 0, []]);
+  // a breaker above must not take it for a server that was too slow
+  expect(at.refused.get("b")?.unsent).toBe(true);
   at.ask("c");
   await at.done("a");
   expect(at.order).toEqual(["a", "c"]);

@@ -46,6 +46,7 @@ describe("the door", () => {
     expect(fault).toMatchObject({
       code: "deadline-exceeded",
       origin: "gateway",
+      unsent: true,
       message: "5 ms are left until the deadline, and the fastest answer of late took 12 ms",
     });
     expect(one.told("deadline-refused")).toEqual([{ model: "m", version: "1" }]);
