@@ -67,9 +67,17 @@ export interface Machine {
 type Phase =
   | { readonly state: "closed"; readonly circuit: Circuit; readonly since: number; run: number; held: boolean }
   | { readonly state: "open"; readonly until: number; readonly reason: string; readonly stopTimer: () => void }
-  | { readonly state: "half-open"; readonly circuit: Circuit; readonly reason: string; probing: boolean }
+  | {
+      readonly state: "half-open";
+      readonly circuit: Circuit;
+      readonly reason: string;
+      probing: boolean;
+      unknown: number;
+    }
   | { readonly state: "forced"; readonly to: "open" | "closed" };
 
+/** So many probes in a row may end without a word on how the endpoint is, before it waits again. */
+const UNKNOWN = 3;
 /** Each wait is longer or shorter by up to this share, so that many gateways do not ask at once. */
 const JITTER = 0.1;
 
@@ -110,7 +118,8 @@ export function openMachine({ options, env, room, openCircuit, changed, held }: 
   function halfOpen(): void {
     if (phase.state !== "open") return;
     // a new circuit: no call that began before it can say anything in it
-    phase = { state: "half-open", circuit: circuitFrom("half-open"), reason: phase.reason, probing: false };
+    const circuit = circuitFrom("half-open");
+    phase = { state: "half-open", circuit, reason: phase.reason, probing: false, unknown: 0 };
     changed(undefined);
   }
   function closed(): void {
@@ -138,8 +147,14 @@ export function openMachine({ options, env, room, openCircuit, changed, held }: 
   }
   function probed(verdict: Verdict): void {
     if (phase.state !== "half-open") return;
-    // nobody knows how the endpoint is, so it waits again, as long as before and not twice as long
-    if (verdict === "ignored") trips -= 1;
+    if (verdict === "ignored") {
+      // its caller left, or had its answer from a second copy elsewhere: the next call is the probe in its place
+      phase.unknown += 1;
+      phase.probing = false;
+      if (phase.unknown < UNKNOWN) return;
+      // callers leave one after the other, as they do when a server hangs: it waits as long as before and not twice as long
+      trips -= 1;
+    }
     phase.circuit.count(verdict !== "success");
   }
   /** What comes of a call counts only as long as the state is the one that it began in. */

@@ -42,11 +42,18 @@ describe("an outcome that is ignored while half-open", () => {
     circuit.shutdown();
   });
 
-  it("opens ours again, for as long as before", async () => {
+  it("leaves ours half-open, and the next call is the probe in its place", async () => {
     const all = await halfOpen();
-    const probe = all.begin();
-    (await probe.asked).fail(left());
-    await probe.told;
+    expect(await all.fails(2, left)).toEqual(["failed", "failed"]);
+    expect(all.state()).toBe("half-open");
+    expect(all.guard.due()).toBe(true);
+    expect(await all.answers(1)).toEqual(["answered"]);
+    expect(all.state()).toBe("closed");
+  });
+
+  it("opens ours again when it comes three times in a row, for as long as before", async () => {
+    const all = await halfOpen();
+    expect(await all.fails(4, left)).toEqual(["failed", "failed", "failed", "refused"]);
     expect(all.state()).toBe("open");
     all.env.clock.advance(5500);
     expect(all.state()).toBe("half-open");
@@ -71,8 +78,7 @@ describe("a probe that never settles", () => {
     expect(all.guard.available()).toBe(false);
     probe.call.cancel(left());
     expect(await probe.told).toMatchObject({ code: "cancelled" });
-    expect(all.state()).toBe("open");
-    all.env.clock.advance(5500);
+    expect(all.guard.available()).toBe(true);
     expect(await all.answers(2)).toEqual(["answered", "answered"]);
     expect(all.state()).toBe("closed");
   });
