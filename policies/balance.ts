@@ -2,11 +2,12 @@
 
 import { z } from "zod";
 import type { Call } from "../core/call.ts";
-import { InferError } from "../core/error.ts";
+import { asInferError, InferError } from "../core/error.ts";
 import { outcomeOf } from "../core/outcome.ts";
 import type { BalanceKind, Candidates, PolicyContext } from "../core/policy.ts";
-import { type InferRequest, whenEnded } from "../core/request.ts";
+import type { InferRequest } from "../core/request.ts";
 import type { Service } from "../core/service.ts";
+import { whenOver } from "../core/stream-end.ts";
 import { duration } from "../core/words.ts";
 import { eligibleSeats } from "./balance/eligible.ts";
 import { type HashKey, openPicker, PICKERS, type PickerName } from "./balance/pickers.ts";
@@ -128,6 +129,8 @@ async function ask({ seat, rows, panic }: Asked, request: InferRequest, call: Ca
     // a mistake of the client's is found quickly and says nothing of how long an answer takes
     const outcome = error === undefined || outcomeOf(error) !== "success" ? outcomeOf(error) : "ignored";
     seat.learn({ outcome, perRowMs: tookMs / rows, tookMs });
+    const pauseMs = error === undefined ? 0 : askedPauseMs(asInferError(error));
+    if (pauseMs > 0) seat.pause(pauseMs);
   };
   try {
     const { service, anyway = service } = seat.candidate;
@@ -138,12 +141,17 @@ async function ask({ seat, rows, panic }: Asked, request: InferRequest, call: Ca
       return reply;
     }
     // a stream occupies its endpoint until it ends, however fast it began
-    return { kind: "stream", parts: whenEnded(reply.parts, () => seat.end()) };
+    return { kind: "stream", parts: whenOver(reply.parts, call.signal, () => seat.end()) };
   } catch (error) {
     settle(error);
     seat.end();
     throw error;
   }
+}
+
+/** The pause that the server itself has asked for: Retry-After, or gRPC's word for it. */
+function askedPauseMs({ origin, retryAfterMs = 0 }: InferError): number {
+  return origin === "backend" ? retryAfterMs : 0;
 }
 
 /** Requests with more rows take longer; how much longer is the same for all endpoints. */

@@ -19,7 +19,7 @@ export interface Eligible {
 /**
  * The seats to choose among. Lower tiers come first, and within a tier the gateway's own zone; a level that is healthy by
  * less than `spillBelow` leaves a share of its work to the next one, as much as it falls short by. Endpoints in `avoid`,
- * and those that have as many calls as they may, are left out as long as any other is there.
+ * those that have as many calls as they may and those that asked for a pause are left out as long as any other is there.
  */
 export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], view: View): Eligible {
   const [only] = all;
@@ -32,7 +32,8 @@ export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], vi
   // another try goes to one that is healthy where there is one, panic or not: the first may have gone to one that is not
   const asked = avoid.length === 0 ? usable : ([others(healthy), others(usable)].find(isSome) ?? usable);
   const open = asked.filter(hasRoom);
-  const seats = open.length === 0 ? asked : open;
+  const rested = open.filter((seat) => !seat.paused());
+  const seats = [rested, open].find(isSome) ?? asked;
   return { seats: panic ? seats : nearest(seats, serving, view), panic };
 }
 

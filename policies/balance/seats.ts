@@ -10,6 +10,8 @@ const FAILURE_MS = 5000;
 const ALPHA = 0.1;
 /** How fast what was learned grows old, in milliseconds. */
 const TAU_MS = 3000;
+/** A server that asks for a longer pause is asked again after this long: it may have meant one request, or be mistaken. */
+const LONGEST_PAUSE_MS = 60_000;
 /** The share of its work that an endpoint gets at the beginning of its slow start. */
 const SLOW_START_SHARE = 0.1;
 
@@ -29,6 +31,10 @@ export interface Seat {
   peakMs(now: number): number | undefined;
   /** Whether it should be given work now; from when it could not be to when it can be again it is eased in anew. */
   available(): boolean;
+  /** Its server has said when to come again, and it is before that. */
+  paused(): boolean;
+  /** Its server asks for a pause. */
+  pause(ms: number): void;
   /** Its weight in the config times how far it is eased in. */
   weight(now: number): number;
   /** When it was last given something. */
@@ -83,6 +89,7 @@ function openSeat(candidate: Candidate, { slowStartMs, clock, since }: SeatParts
   let mean: number | undefined;
   let peak: number | undefined;
   let stamp = 0;
+  let pausedUntil = Number.NEGATIVE_INFINITY;
   const age = (now: number) => Math.exp(-(now - stamp) / TAU_MS);
 
   return {
@@ -99,6 +106,10 @@ function openSeat(candidate: Candidate, { slowStartMs, clock, since }: SeatParts
       if (available && !wasAvailable) begun = clock.now();
       wasAvailable = available;
       return available;
+    },
+    paused: () => clock.now() < pausedUntil,
+    pause(ms) {
+      pausedUntil = Math.max(pausedUntil, clock.now() + Math.min(LONGEST_PAUSE_MS, ms));
     },
     weight(now) {
       const { weight } = candidate.endpoint;
