@@ -11,6 +11,7 @@ import { overhead } from "./figures/overhead.ts";
 import { requests } from "./figures/requests.ts";
 import { routes } from "./figures/routes.ts";
 import { served } from "./figures/served.ts";
+import { slow } from "./figures/slow.ts";
 import { turns } from "./figures/turns.ts";
 import { upstream } from "./figures/upstream.ts";
 
@@ -27,4 +28,5 @@ export const figures: readonly Figure[] = [
   batch,
   fronts,
   admission,
+  slow,
 ];

@@ -21,12 +21,17 @@ export function askFor(of: {
   readonly over: "http" | "grpc";
   /** `user=7`. */
   readonly query?: string;
+  /** Of HTTP, beside those of the body. */
+  readonly headers?: Readonly<Record<string, string>>;
 }): FrontAsk {
   const { model, inputs, over, query } = of;
   const path = `/v2/models/${model}/infer${query === undefined ? "" : `?${query}`}`;
   if (over === "http") {
     const { body, headers } = binaryBody(inputs as readonly Plain[]);
-    return { path, bytes: post(path, { bytes: body, headers: headers as Readonly<Record<string, string>> }) };
+    return {
+      path,
+      bytes: post(path, { bytes: body, headers: { ...(headers as Readonly<Record<string, string>>), ...of.headers } }),
+    };
   }
   const request = {
     model: { name: model, select: { by: "default" } },

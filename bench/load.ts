@@ -11,6 +11,8 @@ export interface Load {
   readonly connections: number;
   readonly warmMs: number;
   readonly measureMs: number;
+  /** What every answer must have; 200 where nothing is said. */
+  readonly status?: number;
 }
 
 export interface LoadFacts {
@@ -26,7 +28,7 @@ export interface LoadFacts {
 /** More answers than any span here has; times beyond it are not kept. */
 const MAX_TIMES = 1_000_000;
 
-/** Sends for `warmMs`, counts for `measureMs`, then waits for what is under way. @throws Error on any answer but a 200 */
+/** Sends for `warmMs`, counts for `measureMs`, then waits for what is under way. @throws Error on an answer of another status */
 export async function runLoad(load: Load): Promise<LoadFacts> {
   const times = new Float64Array(MAX_TIMES);
   const began = performance.now() + load.warmMs;
@@ -40,7 +42,7 @@ export async function runLoad(load: Load): Promise<LoadFacts> {
     return load.requests[sent % load.requests.length] as Uint8Array;
   };
   const one = async (): Promise<void> => {
-    const client = await openClient(load.port);
+    const client = await openClient(load.port, load.status);
     let sentAt = performance.now();
     const answered = (now: number) => {
       if (now < began || now > end) return;
@@ -107,7 +109,7 @@ interface Waiting {
 const NOTHING: Asked = { body: new Uint8Array(0), jsonBytes: 0 };
 const HEAD_END = Buffer.from("\r\n\r\n");
 
-async function openClient(port: number): Promise<Client> {
+async function openClient(port: number, status = 200): Promise<Client> {
   const socket = await dial(port);
   let waiting: Waiting | undefined;
   let head: Head | undefined;
@@ -135,7 +137,7 @@ async function openClient(port: number): Promise<Client> {
       head = readHead(text.toString("latin1", 0, at));
       left = head.length;
       body = text.subarray(at + HEAD_END.byteLength);
-      if (head.status !== 200) throw new Error(`expected status 200, got ${head.status}: ${body.toString()}`);
+      if (head.status !== status) throw new Error(`expected status ${status}, got ${head.status}: ${body.toString()}`);
     }
     left -= body.byteLength;
     if (left < 0) throw new Error(`expected ${head.length} bytes of body, got ${-left} more`);
@@ -175,18 +177,23 @@ function dial(port: number): Promise<Socket> {
   });
 }
 
-interface Head {
+/** What the head of an answer says. */
+export interface Head {
   readonly status: number;
   readonly length: number;
   readonly jsonBytes: number;
+  /** The server ends the connection after this answer. */
+  readonly closes: boolean;
 }
 
-function readHead(text: string): Head {
+/** @param text from the status line to the last header; lengths that are not told are 0 */
+export function readHead(text: string): Head {
   const lower = text.toLowerCase();
   const number = (name: string) => Number(new RegExp(`\r\n${name}: *(\\d+)`).exec(lower)?.[1] ?? 0);
   return {
     status: Number(text.slice(9, 12)),
     length: number("content-length"),
     jsonBytes: number("inference-header-content-length"),
+    closes: /\r\nconnection: *close/.test(lower),
   };
 }

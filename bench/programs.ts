@@ -10,6 +10,8 @@ export const SERVER_CORE = 0;
 export const CLIENT_CORE = 1;
 
 export interface Program {
+  /** Of its process. */
+  readonly pid: number;
   /** @throws Error with the program's own words when it fails, or when it ends before its answer */
   ask<T>(word: string, input?: unknown): Promise<T>;
   /** Asks it to end, and sees to it. */
@@ -71,6 +73,7 @@ function open(child: ChildProcess, file: string): Program {
     else one?.resolve(answer.value);
   });
   return {
+    pid: child.pid ?? 0,
     ask<T>(word: string, input?: unknown) {
       last += 1;
       const one = Promise.withResolvers<unknown>();

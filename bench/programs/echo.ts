@@ -1,4 +1,4 @@
-// A bare fastify handler that answers a body with the same bytes: what a server on this stack can do at best.
+// A bare fastify handler that answers a body with the same bytes, or refuses it: what a server on this stack can do at best.
 
 import type { AddressInfo } from "node:net";
 import fastify from "fastify";
@@ -9,6 +9,7 @@ app.addContentTypeParser("application/octet-stream", { parseAs: "buffer" }, (_re
 app.post("/v2/models/:model/infer", async (request, reply) =>
   reply.header("content-type", "application/octet-stream").send(request.body),
 );
+app.post("/refused", async (_request, reply) => reply.code(503).send({ error: "overloaded" }));
 
 answer({
   async start() {

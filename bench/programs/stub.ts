@@ -2,6 +2,7 @@
 
 import { createServer, type Socket } from "node:net";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import { takeRequests } from "../http-requests.ts";
 import { answer } from "../program.ts";
 import type { SeenAsk, StubPort } from "../upstream-stub.ts";
 
@@ -13,7 +14,6 @@ interface Open {
   close(): void;
 }
 
-const HEAD_END = Buffer.from("\r\n\r\n");
 const NOT_FOUND = Buffer.from("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}");
 
 async function openHttp(stub: StubPort): Promise<Open> {
@@ -42,32 +42,6 @@ async function openHttp(stub: StubPort): Promise<Open> {
     },
   };
   return open;
-}
-
-/** Whole requests as they come, one at a time, with `GET /path` of each. */
-function takeRequests(socket: Socket, take: (bytes: Buffer, line: string) => void): void {
-  let parts: Buffer[] = [];
-  let have = 0;
-  let need = 0;
-  let line = "";
-  socket.on("data", (chunk: Buffer) => {
-    parts.push(chunk);
-    have += chunk.byteLength;
-    if (need === 0) {
-      const start = parts.length === 1 ? chunk : Buffer.concat(parts);
-      const end = start.indexOf(HEAD_END);
-      if (end === -1) return;
-      const head = start.toString("latin1", 0, end);
-      line = head.slice(0, head.indexOf(" HTTP/"));
-      need = end + HEAD_END.byteLength + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-    }
-    if (have < need) return;
-    const bytes = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-    parts = [];
-    have = 0;
-    need = 0;
-    take(bytes, line);
-  });
 }
 
 function later(delayMs: number | undefined, act: () => void): void {
