@@ -205,6 +205,13 @@ def external():
     (OUT / "external" / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
 
 
+def fraud():
+    """The model of the example of the config language: thirty numbers a row, and one score, their mean."""
+    kind = TensorProto.FLOAT
+    nodes = [helper.make_node("ReduceMean", ["x"], ["score"], axes=[1], keepdims=1)]
+    save("fraud", nodes, [value("x", kind, ["n", 30])], [value("score", kind, ["n", 1])])
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     identities()
@@ -215,3 +222,4 @@ if __name__ == "__main__":
     texts()
     no_tensor()
     external()
+    fraud()
