@@ -70,14 +70,17 @@ const TLS =
  *
  * @param headed the head of the answer had come. undici has one error for a head that contradicts itself about the length
  *   and for a body that ended too early
+ * @param sentBefore it had been sent over another connection already, so that it may have run whatever became of this one
  */
-export function httpFault(error: unknown, headed = true): InferError {
+export function httpFault(error: unknown, headed = true, sentBefore = false): InferError {
   if (error instanceof InferError) return error;
   const code = codeOf(error);
   if (code === "UND_ERR_SOCKET" && NOT_BROKEN.has((error as Error).message)) return notHttp(error);
   if (code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH" && !headed) return notHttp(error);
   const row = Object.hasOwn(FAULTS, code) ? FAULTS[code] : undefined;
-  if (row !== undefined) return new InferError(row[0], row[1], { cause: error, unsent: NOT_CONNECTED.has(code) });
+  if (row !== undefined) {
+    return new InferError(row[0], row[1], { cause: error, unsent: !sentBefore && NOT_CONNECTED.has(code) });
+  }
   if (code.startsWith("HPE_")) return notHttp(error);
   if (TLS.test(code)) {
     return new InferError("unavailable", `the TLS handshake with the backend failed (${code})`, { cause: error });

@@ -202,7 +202,7 @@ function begin({ ask, signal, lanes, add }: Exchange, receiver: Receiver): Flow 
         return;
       }
       finish();
-      receiver.fail(httpFault(error, headed));
+      receiver.fail(httpFault(error, headed, repeated));
     },
   };
 

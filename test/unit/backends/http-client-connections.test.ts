@@ -105,6 +105,24 @@ describe("connections", () => {
     expect(most).toBe(1);
   });
 
+  it("that break under a request leave it open whether it has run, also where a new one is refused", async () => {
+    const server = await upstream((request) => {
+      if (server.requests.length === 1) request.socket.write(okAnswer(""));
+      // as a process does that is killed: its connections break, and nobody listens any longer
+      else void server.close();
+    });
+    const asking = client(server, { connections: 1 });
+    await asking.ask(POST, patient());
+    const fault = await faultOf(asking.ask(POST, patient()));
+    expect([fault.code, fault.message, fault.unsent]).toEqual([
+      "unavailable",
+      "the backend refused the connection",
+      false,
+    ]);
+    const next = await faultOf(asking.ask(POST, patient()));
+    expect([next.code, next.unsent]).toEqual(["unavailable", true]);
+  });
+
   it("that close while idle cost nobody anything", async () => {
     const server = await upstream(({ socket }) => void socket.end(okAnswer("bye")));
     const asking = client(server, { connections: 1 });
