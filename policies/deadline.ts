@@ -1,12 +1,12 @@
 // deadline: refuses at once a request whose deadline is nearer than any answer of late has come.
 
 import { z } from "zod";
-import type { Call } from "../core/call.ts";
 import { InferError } from "../core/error.ts";
 import type { LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest } from "../core/request.ts";
-import type { Layer } from "../core/service.ts";
+import type { Layer, Service } from "../core/service.ts";
 import { openFastest } from "./deadline/fastest.ts";
+import { tryOut } from "./deadline/trial.ts";
 
 export const deadline: LeafKind<boolean> = {
   place: "leaf",
@@ -18,7 +18,7 @@ export const deadline: LeafKind<boolean> = {
   build: (isOn, context) => (isOn ? deadlineLayer(context) : (next) => next),
 };
 
-/** One that is refused by what is known goes on all the same after so long without, or what is known would never change. */
+/** One that would be refused by what is known goes on all the same after so long without, or what is known would never change. */
 const TRIAL_MS = 1000;
 
 /**
@@ -29,32 +29,28 @@ export function deadlineLayer({ env, model, version }: LeafContext): Layer {
   const { clock } = env;
   const fastest = openFastest(clock);
   let triedAt = Number.NEGATIVE_INFINITY;
-  const refusal = (call: Call, elements: number, now: number): InferError | undefined => {
-    const leftMs = call.deadline - now;
-    const leastMs = fastest.msFor(elements);
-    if (leastMs === undefined || leftMs >= leastMs) return undefined;
-    if (now - triedAt >= TRIAL_MS) {
-      triedAt = now;
-      return undefined;
-    }
-    return tooLate(leftMs, leastMs);
-  };
   return (next) => (request, call) => {
     if (call.purpose !== "user") return next(request, call);
     const startedAt = clock.now();
     const elements = elementsOf(request);
-    const fault = refusal(call, elements, startedAt);
-    if (fault !== undefined) {
+    const leftMs = call.deadline - startedAt;
+    const leastMs = fastest.msFor(elements);
+    const timed: Service = (asked, under) => {
+      const reply = next(asked, under);
+      // beside the caller's own way: it waits for nothing here
+      reply.then(
+        () => fastest.answered(elements, clock.now() - startedAt),
+        () => {},
+      );
+      return reply;
+    };
+    if (leastMs === undefined || leftMs >= leastMs) return timed(request, call);
+    if (startedAt - triedAt < TRIAL_MS) {
       env.emit({ type: "deadline-refused", model, version });
-      return Promise.reject(fault);
+      return Promise.reject(tooLate(leftMs, leastMs));
     }
-    const reply = next(request, call);
-    // beside the caller's own way: it waits for nothing here
-    reply.then(
-      () => fastest.answered(elements, clock.now() - startedAt),
-      () => {},
-    );
-    return reply;
+    triedAt = startedAt;
+    return tryOut(timed, leastMs)(request, call);
   };
 }
 

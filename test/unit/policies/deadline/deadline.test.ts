@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { InferError } from "../../../../core/error.ts";
+import { InferError } from "../../../../core/error.ts";
+import { outcomeOf } from "../../../../core/outcome.ts";
 import type { Reply } from "../../../../core/request.ts";
 import { openFastest } from "../../../../policies/deadline/fastest.ts";
 import { deadline } from "../../../../policies/deadline.ts";
@@ -64,6 +65,44 @@ describe("the door", () => {
     expect([await sent(one, 1, 5), await sent(one, 1, 5)]).toEqual([true, true]);
   });
 
+  it("lets that one go on behind its deadline, so that what is known stays known and no breaker is told of a failure", async () => {
+    const one = bench(() => 12);
+    await served(one, 1, 12);
+    for (let i = 0; i < 600; i += 1) {
+      await sent(one, 1, 5);
+      await one.pass(100, 4);
+    }
+    const { calls } = one.servers[0]!;
+    expect(calls).toHaveLength(61);
+    expect(calls.filter(({ signal }) => signal.aborted)).toEqual([]);
+    expect(one.told("deadline-refused")).toHaveLength(540);
+    expect(one.env.clock.pending).toBe(0);
+  });
+
+  it("tells its caller in time all the same, and ends the call when the caller leaves", async () => {
+    const one = bench(() => 12);
+    await served(one, 1, 12);
+    const told = one.ask({ call: { timeoutMs: 5 } }).catch((error: InferError) => error.message);
+    await one.pass(5);
+    expect(await told).toBe("no answer within the deadline of 5 ms");
+    await one.pass(1000);
+    const client = new AbortController();
+    one.ask({ call: { timeoutMs: 5, signal: client.signal } }).catch(() => {});
+    client.abort(new InferError("cancelled", "the client left"));
+    expect(one.servers[0]!.calls.at(-1)?.signal.reason).toMatchObject({ code: "cancelled" });
+  });
+
+  it("ends such a call when it takes ten times as long, and that is the server's failure", async () => {
+    let ms = 200;
+    const one = bench(() => ms);
+    await served(one, 1, 200);
+    ms = 3_600_000;
+    one.ask({ call: { timeoutMs: 5 } }).catch(() => {});
+    await one.pass(2000, 10);
+    const { signal } = one.servers[0]!.calls[1]!;
+    expect(outcomeOf(signal.reason)).toBe("failure");
+  });
+
   it("does not judge a small request by the times of larger ones", async () => {
     const one = bench((rows) => 10 * rows);
     await served(one, 16, 160);
@@ -74,8 +113,6 @@ describe("the door", () => {
   it("knows nothing after twenty seconds without an answer, and refuses nothing then", async () => {
     const one = bench(() => 12);
     await served(one, 1, 12);
-    await sent(one, 1, 5);
-    expect(await sent(one, 1, 5)).toBe(false);
     one.env.clock.advance(20_000);
     expect([await sent(one, 1, 5), await sent(one, 1, 5)]).toEqual([true, true]);
   });
