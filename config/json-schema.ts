@@ -7,8 +7,8 @@ import { describe, type Schema } from "./known-words.ts";
 import { BRANCH, branchWord } from "./route.ts";
 import { documentOf } from "./schema.ts";
 
-/** The schema of a whole config with the given kinds of backend. Words that are not built yet are absent from it. */
-export function jsonSchema(kinds: Kinds): object {
+/** The schema of a whole config with the given kinds of backend, each with all its words: see `shareRepeated` for a shorter one. */
+export function jsonSchema(kinds: Kinds): Schema {
   const definitions: Record<string, Schema> = {};
   // a schema that refers to a part of itself brings that part along: all parts stand together, at the top
   const described = (schema: ZodType, name: string) => lift(describe(schema), name, definitions);

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { jsonSchema } from "../../../config/json-schema.ts";
 import { loadConfig } from "../../../config/load.ts";
 import { kinds } from "../../../gateway/kinds.ts";
 import { ROOT } from "../../support/gateway.ts";
@@ -13,7 +14,7 @@ interface Words {
   readonly [word: string]: { readonly const?: string; readonly additionalProperties?: { readonly properties: object } };
 }
 
-const schema = JSON.parse(readFileSync(join(ROOT, "config/sluice.schema.json"), "utf8")) as {
+const schema = jsonSchema(kinds) as unknown as {
   readonly properties: {
     readonly backends: { readonly additionalProperties: { readonly oneOf: readonly { readonly properties: Words }[] } };
   };

@@ -3,8 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { knownWords } from "../../../config/known-words.ts";
 import { loadConfig } from "../../../config/load.ts";
 import { formatMistake } from "../../../config/mistakes.ts";
+import { documentOf } from "../../../config/schema.ts";
 import { kinds } from "../../../gateway/kinds.ts";
 import { ROOT } from "../../support/gateway.ts";
 
@@ -21,9 +23,7 @@ test("its first config is right, once its backends are there", () => {
 });
 
 test("it names every word of a cache", () => {
-  const schema = JSON.parse(readFileSync(join(ROOT, "config/sluice.schema.json"), "utf8"));
-  const { cache } = schema.properties.models.additionalProperties.properties;
-  const words = cache.anyOf.flatMap((one: { properties?: object }) => Object.keys(one.properties ?? {}));
+  const words = knownWords(documentOf(kinds.policies), ["models", "any", "cache"]);
   expect(words.length).toBeGreaterThan(5);
   expect(words.filter((word: string) => !config.includes(`${word}:`))).toEqual([]);
 });

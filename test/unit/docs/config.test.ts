@@ -10,7 +10,7 @@ import { referenceOf } from "../../support/config-reference.ts";
 import { ROOT } from "../../support/gateway.ts";
 
 const FILE = join(ROOT, "docs/config.md");
-const schema = jsonSchema(kinds) as Schema;
+const schema = jsonSchema(kinds);
 
 if (process.env.SLUICE_REFERENCE === "write") writeFileSync(FILE, referenceOf(schema));
 
