@@ -5,6 +5,7 @@ import { admission } from "./figures/admission.ts";
 import { balancers } from "./figures/balancers.ts";
 import { batch } from "./figures/batch.ts";
 import { fronts } from "./figures/fronts.ts";
+import { hits } from "./figures/hits.ts";
 import { ingest } from "./figures/ingest.ts";
 import { memory } from "./figures/memory.ts";
 import { overhead } from "./figures/overhead.ts";
@@ -27,6 +28,7 @@ export const figures: readonly Figure[] = [
   routes,
   batch,
   fronts,
+  hits,
   admission,
   slow,
 ];

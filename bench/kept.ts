@@ -18,3 +18,10 @@ export interface KeptCounts {
   /** Requests by what the cache did for them. */
   readonly states: Readonly<Record<string, number>>;
 }
+
+/** What one look-up takes, in microseconds. */
+export interface LookUp {
+  readonly digestUs: number;
+  readonly findUs: number;
+  readonly bothUs: number;
+}
