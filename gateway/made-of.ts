@@ -12,25 +12,35 @@ export function openIdentity(targets: readonly Target[]): () => Identity | undef
   const said = targets.map(({ artifact }) => (artifact === undefined ? undefined : { id: artifact, portable: true }));
   const fixed = targets.map(textOf);
   let parts: readonly Identity[] = [];
+  let labelled: readonly (string | undefined)[] = [];
   let joined: Identity | undefined;
   return () => {
     const now: Identity[] = [];
+    const versions: (string | undefined)[] = [];
     for (const [i, { at, model, version: own, label }] of targets.entries()) {
       const version = own ?? (label === undefined ? undefined : at.catalog.label(model, label));
       const there = { name: model, ...(version === undefined ? {} : { version }) };
-      const one = said[i] ?? at.identity?.(there);
+      const told = at.identity?.(there);
+      // the config's words are for those that cannot tell: files are what they are
+      const one = told?.portable === true ? told : (said[i] ?? told);
       if (one === undefined) return undefined;
       now.push(one);
+      versions.push(version);
     }
-    if (joined !== undefined && now.length === parts.length && now.every((one, i) => one === parts[i])) return joined;
+    if (joined !== undefined && isEqual(now, parts) && isEqual(versions, labelled)) return joined;
     parts = now;
+    labelled = versions;
     joined = {
       // short, because every key is made with it
-      id: hash("sha256", JSON.stringify(now.map(({ id }, i) => [fixed[i], id])), "base64url"),
+      id: hash("sha256", JSON.stringify(now.map(({ id }, i) => [fixed[i], versions[i] ?? null, id])), "base64url"),
       portable: now.every(({ portable }) => portable),
     };
     return joined;
   };
+}
+
+function isEqual(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
 /** All that the config says between the version and the model there. */

@@ -85,8 +85,9 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
         say(call, "miss", { why: "only-if-cached" });
         throw notCached("some rows are not kept");
       }
+      const why = `${got.kept} of ${count} rows were kept`;
       if (got.kept === count) say(call, "hit", { ageMs: got.ageMs, why: `${count} rows` });
-      else say(call, "miss", { why: `${got.kept} of ${count} rows were kept` });
+      else say(call, got.asked ? "miss" : "coalesced", { why });
       return got.reply;
     };
     const onlyKept = async (asked: Asked): Promise<Reply> => {

@@ -89,7 +89,8 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     metadata: signatures.get,
     identity: ({ name }) => epochs.of(name),
     get control() {
-      return controlOf({ backend, catalog, endpoints: pool.list, changing: epochs.end });
+      // a model there may be a part of others, as in an ensemble: their answers change with it
+      return controlOf({ backend, catalog, endpoints: pool.list, changing: epochs.endAll });
     },
     follow: (model) => follow(frame, pool, model),
     async close() {

@@ -7,6 +7,8 @@ export interface Epochs {
   of(model: string): Identity;
   /** Something was seen that may have replaced the model: from here on it counts as another. */
   end(model: string): void;
+  /** The same of every model. */
+  endAll(): void;
 }
 
 /** Models beyond this are not told apart: an end of one is an end of all. */
@@ -27,5 +29,6 @@ export function openEpochs(process: string): Epochs {
     of: (model) => epochs.get(model) ?? open(model),
     // who asks next begins the new one
     end: (model) => void epochs.delete(model),
+    endAll: () => epochs.clear(),
   };
 }

@@ -46,7 +46,7 @@ export async function recall<D extends DecodedRequest>(
     wire.query.toString(),
     JSON.stringify(model),
     JSON.stringify([...headers]),
-    told === undefined ? "" : JSON.stringify(told),
+    told === undefined ? "" : JSON.stringify([told, [...(told.signatures ?? [])]]),
   ];
   const key = memo.key(words, body);
   // a decoder sees nothing of a request but what is in the key

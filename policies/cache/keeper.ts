@@ -26,6 +26,8 @@ export interface Keeper {
   findShared(question: Question): Promise<{ readonly look: SecondLook; readonly found: Found | undefined } | undefined>;
   /** Keeps it unless something has changed since it was asked; says why not. */
   keep(question: Question, made: Made): Promise<string | undefined>;
+  /** Whether all is as it was when the question was asked: nothing was loaded or purged meanwhile. */
+  isCurrent(question: Question): boolean;
 }
 
 /** An answer of the model. */
@@ -64,11 +66,16 @@ export function openKeeper(parts: KeeperParts): Keeper {
     const kept: Kept = { ...stored, bornAt, tenant, generation };
     return shelf.set(mark.key, kept, weightOf(stored.answer, stored.head));
   };
-  /** Whether what was begun with the question may be kept: nothing was loaded or purged meanwhile. */
   const isCurrent = ({ identity, generation, tenant }: Question) =>
     parts.identity() === identity && room.generation(model, tenant) === generation;
 
+  // what was kept under other words, before a change of the config or by another replica, is given by the words in force
+  const { ttlMs = LONGEST_MS, staleIfErrorMs, staleWhileRevalidateMs } = options;
+  const staleMs = Math.max(staleIfErrorMs, staleWhileRevalidateMs);
+  const freshOf = ({ freshMs }: StoredAnswer) => Math.min(freshMs, ttlMs);
+
   return {
+    isCurrent,
     find(question) {
       const { mark, generation } = question;
       const kept = shelf.get(mark.key);
@@ -78,8 +85,8 @@ export function openKeeper(parts: KeeperParts): Keeper {
         return undefined;
       }
       const ageMs = env.clock.now() - kept.bornAt;
-      if (kept.generation === generation && ageMs < kept.keepMs) {
-        return { answer: kept.answer, ageMs, freshMs: kept.freshMs };
+      if (kept.generation === generation && ageMs < Math.min(kept.keepMs, ttlMs + staleMs)) {
+        return { answer: kept.answer, ageMs, freshMs: freshOf(kept) };
       }
       shelf.delete(mark.key);
       return undefined;
@@ -96,9 +103,10 @@ export function openKeeper(parts: KeeperParts): Keeper {
       }
       // clocks of two machines may differ: an answer of the future is one of now
       const ageMs = Math.max(0, env.clock.wall() - stored.madeAt);
-      if (ageMs >= stored.freshMs || !isCurrent(question)) return { look, found: undefined };
+      const freshMs = freshOf(stored);
+      if (ageMs >= freshMs || !isCurrent(question)) return { look, found: undefined };
       put(question, stored, env.clock.now() - ageMs);
-      return { look, found: { answer: stored.answer, ageMs, freshMs: stored.freshMs } };
+      return { look, found: { answer: stored.answer, ageMs, freshMs } };
     },
     async keep(question, { answer, askedMs, look }) {
       const { mark } = question;
@@ -109,9 +117,8 @@ export function openKeeper(parts: KeeperParts): Keeper {
       const small = bytesOf(answer) <= SMALL_BYTES;
       const copied = await run(copyAnswer(answer), { small, signal: new AbortController().signal });
       if (!isCurrent(question)) return "the model was loaded or purged meanwhile";
-      const { ttlMs = LONGEST_MS, staleIfErrorMs, staleWhileRevalidateMs } = options;
       const freshMs = ttlMs * (1 - JITTER * env.random());
-      const keepMs = freshMs + Math.max(staleIfErrorMs, staleWhileRevalidateMs);
+      const keepMs = freshMs + staleMs;
       const stored = { answer: copied, head: mark.head, proof: mark.proof, madeAt, freshMs, keepMs };
       if (look !== undefined) second?.set(placeOf(model, question), look.generations, stored);
       return put(question, stored, bornAt) ? undefined : "others are asked for more often";

@@ -24,8 +24,8 @@ export interface Asked {
   readonly identity: string;
   /** Undefined where all tenants share. */
   readonly tenant: string | undefined;
-  /** Values of the headers that the answer depends on, in a fixed order; undefined for one that is absent. */
-  readonly headers: readonly (string | undefined)[];
+  /** The headers that the answer depends on, by name; undefined for one that is absent. */
+  readonly headers: readonly (readonly [name: string, value: string | undefined])[];
 }
 
 /** A question's place among the answers, and what proves that an answer there is its own. */
@@ -156,7 +156,10 @@ function writeAsked(form: Writer, { model, version, identity, tenant, headers }:
   form.text(identity);
   form.optional(tenant);
   form.count(headers.length);
-  for (const value of headers) form.optional(value);
+  for (const [name, value] of headers) {
+    form.text(name);
+    form.optional(value);
+  }
 }
 
 function byName(inputs: readonly Tensor[]): readonly Tensor[] {

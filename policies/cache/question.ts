@@ -68,18 +68,25 @@ type Frame = Pick<Question, "identity" | "tenant" | "generation"> & {
 export function openQuestions(parts: QuestionParts): Questions {
   const { model, version, room, env, run, options, identity } = parts;
   const { digests } = room;
-  const gate = openGate({ clock: env.clock, signature: parts.signature });
+  const openOwnGate = () => openGate({ clock: env.clock, signature: parts.signature });
+  let gate = openOwnGate();
+  let gateOf: Identity | undefined;
   const frameOf = async (request: InferRequest, call: Call): Promise<Frame | string> => {
     const why = ofTheRequest(request, call, options.by);
     if (why !== undefined) return why;
+    const made = identity();
+    if (made !== gateOf) {
+      // another model: what was known of the one before (that it keeps no state, that it has rows) says nothing of it
+      gateOf = made;
+      gate = openOwnGate();
+    }
     const known = gate.look(call.signal);
     const told = known instanceof Promise ? await unlessAborted(known, call.signal) : known;
     const whyNot = ofTheModel(told?.metadata);
     if (whyNot !== undefined) return whyNot;
-    const made = identity();
     if (made === undefined) return "nobody knows what the model is made of";
     const tenant = options.by === "tenant" ? call.tenant : undefined;
-    const headers = options.headers.map((name) => call.headers.get(name));
+    const headers = options.headers.map((name) => [name, call.headers.get(name)] as const);
     return {
       asked: { model, version, identity: made.id, tenant, headers },
       identity: made,
@@ -94,6 +101,8 @@ export function openQuestions(parts: QuestionParts): Questions {
     return { mark, flight, identity: made, tenant, generation, lookMs };
   };
   const digested = async (request: InferRequest, signal: AbortSignal): Promise<Content> => {
+    // a request that a front recalled has no bytes yet
+    await wholeRequest(request);
     const content = await run(digests.content(request), { small: bytesOf(request) <= SMALL_BYTES, signal });
     room.contents.note(request, content);
     return content;

@@ -2,6 +2,7 @@
 
 import type { Call } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
+import { InferError } from "../../core/error.ts";
 import type { ModelMetadata } from "../../core/model.ts";
 import type { InferRequest, InferResponse, Reply } from "../../core/request.ts";
 import type { RunSliced } from "../../core/run.ts";
@@ -12,6 +13,7 @@ import { joinReplies, splitReply } from "../batch/split.ts";
 import { inOrder } from "./copy.ts";
 import type { Found, Keeper } from "./keeper.ts";
 import type { RowQuestion } from "./question.ts";
+import { type LandedRows, openRowFlights, type RowAnswers, type Rows } from "./row-flights.ts";
 
 /** A request whose rows are looked up one by one. */
 export interface AskedRows {
@@ -29,7 +31,9 @@ export interface GotRows {
   readonly reply: Reply;
   /** How many rows came from the cache. */
   readonly kept: number;
-  /** The age of the oldest of them, in milliseconds. */
+  /** Whether the model was asked for this request, and not only for others that came at the same time. */
+  readonly asked: boolean;
+  /** The age of the oldest of the kept rows, in milliseconds. */
   readonly ageMs: number;
 }
 
@@ -42,6 +46,7 @@ export interface RowsParts {
 }
 
 const SMALL_BYTES = 512 * 1024;
+const NOTHING: LandedRows = { answers: new Map(), asked: 0, calls: 0 };
 
 /**
  * Undefined when only kept answers would do and some are missing.
@@ -50,39 +55,60 @@ const SMALL_BYTES = 512 * 1024;
  */
 export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<GotRows | undefined> {
   const { next, keeper, env, run } = parts;
-  /** The model's answers to these rows. */
-  const ask = async (
-    missing: readonly RowQuestion[],
-    { request, call }: AskedRows,
-  ): Promise<readonly InferResponse[]> => {
+  const flights = openRowFlights();
+
+  /** The model's answers to these rows, by one call. */
+  const ask = async (rows: Rows, call: Call, { request }: AskedRows): Promise<RowAnswers> => {
     const how = { small: bytesOf(request) <= SMALL_BYTES, signal: call.signal };
-    const merged = await run(mergeRequests(missing.map((row) => row.request)), how);
+    const merged = await run(mergeRequests([...rows.values()].map((row) => row.request)), how);
     const signature = await parts.signature(call.signal).catch(() => undefined);
     const began = env.clock.now();
     const reply = await next(merged, call);
-    const askedMs = (env.clock.now() - began) / missing.length;
-    const counts = missing.map(() => 1);
-    const replies = await run(splitReply(reply, { rows: missing.length, counts, request, signature }), how);
-    for (const [i, { question }] of missing.entries()) {
+    const askedMs = (env.clock.now() - began) / rows.size;
+    const counts = new Array<number>(rows.size).fill(1);
+    const replies = await run(splitReply(reply, { rows: rows.size, counts, request, signature }), how);
+    const answers = new Map<string, InferResponse>();
+    for (const [i, [key, { question }]] of [...rows].entries()) {
       const answer = replies[i];
-      if (answer !== undefined) await keeper.keep(question, { answer, askedMs, look: undefined });
+      if (answer === undefined) continue;
+      answers.set(key, answer);
+      await keeper.keep(question, { answer, askedMs, look: undefined });
     }
-    return replies;
+    return answers;
   };
+
+  const askMissing = async (missing: Rows, asked: AskedRows): Promise<LandedRows> => {
+    const { call, anew } = asked;
+    if (missing.size === 0) return NOTHING;
+    if (anew) return { answers: await ask(missing, call, asked), asked: missing.size, calls: 1 };
+    return flights.ask(missing, call, (rows, at) => ask(rows, at, asked));
+  };
+
   return async (asked) => {
     const { request, call, rows, anew, onlyKept } = asked;
     const found = rows.map(({ question }) => (anew ? undefined : freshOf(keeper.find(question))));
-    const missing = rows.filter((_, i) => found[i] === undefined);
-    if (onlyKept && missing.length > 0) return undefined;
-    const replies = missing.length === 0 ? [] : [...(await ask(missing, asked))];
-    const all = found.map((one) => {
-      const answer = one === undefined ? replies.shift() : one.answer;
-      return answer === undefined ? [] : [inOrder(answer, request.outputs)];
-    });
+    // of equal rows in one request the model sees one
+    const missing = new Map(rows.flatMap((row, i) => (found[i] === undefined ? [[row.question.flight, row]] : [])));
+    if (onlyKept && missing.size > 0) return undefined;
+    const { answers, asked: own, calls } = await askMissing(missing, asked);
+    const kept = found.filter((one) => one !== undefined);
     const how = { small: bytesOf(request) <= SMALL_BYTES, signal: call.signal };
-    const reply = await run(joinReplies(all.flat()), how);
-    const ages = found.map((one) => one?.ageMs ?? 0);
-    return { reply, kept: rows.length - missing.length, ageMs: Math.max(...ages) };
+    const join = () => {
+      const all = rows.map(({ question }, i) => found[i]?.answer ?? answers.get(question.flight));
+      return run(joinReplies(all.flatMap((one) => (one === undefined ? [] : [inOrder(one, request.outputs)]))), how);
+    };
+    const whole = async (): Promise<GotRows> => ({ reply: await next(request, call), kept: 0, asked: true, ageMs: 0 });
+    const sources = calls + (kept.length > 0 ? 1 : 0);
+    // the model was replaced or its answers purged meanwhile: some rows may be the old one's and some the new one's
+    if (sources > 1 && !rows.every(({ question }) => keeper.isCurrent(question))) return whole();
+    try {
+      const ageMs = Math.max(0, ...kept.map((one) => one.ageMs));
+      return { reply: await join(), kept: kept.length, asked: own > 0, ageMs };
+    } catch (error) {
+      // rows of one call fit each other; those of several may not, as where a model fills up rows to the longest
+      if (sources < 2 || !(error instanceof InferError) || error.code !== "bad-backend") throw error;
+      return whole();
+    }
   };
 }
 

@@ -1,0 +1,114 @@
+// Rows that are being asked are asked once: who wants one of them meanwhile waits for its answer, and asks for the others.
+
+import { type Call, type SharedCall, share, unlessAborted } from "../../core/call.ts";
+import type { InferResponse } from "../../core/request.ts";
+import type { RowQuestion } from "./question.ts";
+
+/** Rows by what tells their questions apart (`Question.flight`). */
+export type Rows = ReadonlyMap<string, RowQuestion>;
+/** Their answers by the same. */
+export type RowAnswers = ReadonlyMap<string, InferResponse>;
+
+/** What came of it for one of those who asked. */
+export interface LandedRows {
+  /** One for each row. */
+  readonly answers: RowAnswers;
+  /** How many of them were asked for this one; the others for somebody else. */
+  readonly asked: number;
+  /** How many calls of the model the answers are of. */
+  readonly calls: number;
+}
+
+export interface RowFlights {
+  /**
+   * The answers to the rows. Those that nobody asks yet are asked in one go, as long as anybody waits for any of them; each
+   * caller waits no longer than its own call. What fails for another is asked anew for this one: the fault may lie in a row
+   * that is not its own.
+   *
+   * @throws InferError what the asking of its own rows threw, or the call's abort reason
+   */
+  ask(rows: Rows, call: Call, run: (rows: Rows, at: Call) => Promise<RowAnswers>): Promise<LandedRows>;
+}
+
+interface Flight {
+  readonly shared: SharedCall;
+  readonly landing: Promise<RowAnswers>;
+}
+
+/** So often a caller waits for rows that others ask, before it asks for them itself whoever else does. */
+const MOST_WAITS = 2;
+
+export function openRowFlights(): RowFlights {
+  const flights = new Map<string, Flight>();
+
+  const open = (rows: Rows, call: Call, run: (rows: Rows, at: Call) => Promise<RowAnswers>): Flight => {
+    const shared = share([call]);
+    const clear = () => {
+      for (const key of rows.keys()) if (flights.get(key)?.shared === shared) flights.delete(key);
+    };
+    // nobody waits any longer: who comes now begins anew
+    shared.signal.addEventListener("abort", clear, { once: true });
+    const landing = run(rows, shared).finally(() => {
+      clear();
+      shared.end();
+    });
+    landing.catch(() => {});
+    const flight = { shared, landing };
+    for (const key of rows.keys()) if (!flights.has(key)) flights.set(key, flight);
+    return flight;
+  };
+
+  /** The rows that others ask now, and those that are left. */
+  const sorted = (rows: Rows) => {
+    const own = new Map<string, RowQuestion>();
+    const joined = new Set<Flight>();
+    for (const [key, row] of rows) {
+      const flight = flights.get(key);
+      if (flight === undefined || flight.shared.signal.aborted) own.set(key, row);
+      else joined.add(flight);
+    }
+    return { own, joined };
+  };
+
+  return {
+    async ask(rows, call, run) {
+      const answers = new Map<string, InferResponse>();
+      let [asked, calls] = [0, 0];
+      let left = rows;
+      for (let n = 1; left.size > 0; n += 1) {
+        const { own, joined } = n > MOST_WAITS ? { own: left, joined: new Set<Flight>() } : sorted(left);
+        for (const { shared } of joined) shared.join(call);
+        const mine = own.size === 0 ? undefined : open(own, call, run);
+        const all = mine === undefined ? [...joined] : [mine, ...joined];
+        try {
+          const landed = await Promise.all(all.map((flight) => landedFor(call, flight, flight === mine)));
+          for (const one of landed) for (const [key, answer] of one) if (left.has(key)) answers.set(key, answer);
+          calls += landed.filter((one) => one.size > 0).length;
+          asked += own.size;
+        } finally {
+          for (const { shared } of all) shared.leave(call);
+          // what was decided on the way of the rows is decided for the one that asked for them
+          for (const { policy, said } of mine?.shared.trace.decisions ?? []) call.trace.decide(policy, said);
+          if (mine !== undefined) call.trace.learn(mine.shared.trace.facts);
+        }
+        left = new Map([...left].filter(([key]) => !answers.has(key)));
+      }
+      return { answers, asked, calls };
+    },
+  };
+}
+
+const NO_ANSWERS: RowAnswers = new Map();
+
+async function landedFor(call: Call, { landing, shared }: Flight, isMine: boolean): Promise<RowAnswers> {
+  try {
+    const answers = await unlessAborted(landing, call.signal);
+    const { backend, endpoint } = shared.trace.facts;
+    if (backend !== undefined) call.trace.learn({ backend });
+    if (endpoint !== undefined) call.trace.learn({ endpoint });
+    return answers;
+  } catch (error) {
+    if (isMine || call.signal.aborted) throw error;
+    return NO_ANSWERS;
+  }
+}
