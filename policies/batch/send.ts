@@ -152,7 +152,7 @@ async function runTogether(work: Work): Promise<void> {
   }
 }
 
-/** The call of a batch says only what all of its members say. */
+/** The call of a batch says only what all of its members say. The highest priority is the first one's. */
 function forAll(shared: Call, calls: readonly Call[]): Call {
   const { tenant: _, ...rest } = shared;
   const [first] = calls;

@@ -61,6 +61,15 @@ describe("requests that wait together", () => {
     expect(sizes(bench)).toEqual([1, 2, 2]);
   });
 
+  it("have the highest priority of any of them: none waits behind whom it would pass alone", async () => {
+    const bench = await busyBench();
+    bench.ask([1]);
+    bench.ask([2], { priority: 3 });
+    bench.ask([3], { priority: 2 });
+    await bench.pass(5, 0.5);
+    expect(bench.fakes[0]?.asked[1]?.call.priority).toBe(2);
+  });
+
   it("keep only the headers that all of them say: KServe's agent drops all", async () => {
     const bench = await busyBench();
     const headers = (user: string) => ({
