@@ -167,9 +167,8 @@ describe("rows of two calls", () => {
     filled((await asked(bench)).one, 3);
     const whole = await asked(bench);
     expect(whole.values).toEqual([1, 9]);
-    expect(textOf(await Promise.resolve().then(() => (filled(whole.one, 3), later.answer)))).toEqual(
-      textOf(answerTo(requestFor("m", { inputs: [rowsOfInts([1, 9], 3)] }))),
-    );
+    const want = filled(whole.one, 3);
+    expect(textOf(await later.answer)).toEqual(want);
   });
 });
 
@@ -180,7 +179,7 @@ it("a crowd that comes, leaves and fails at random gets its own rows, and no row
   const waiting: { readonly values: readonly number[]; readonly asking: ReturnType<CacheBench["ask"]> }[] = [];
   let [most, right, failed] = [0, 0, 0];
   for (let turn = 0; turn < 600; turn += 1) {
-    const values = Array.from({ length: 2 + Math.floor(random() * 5) }, () => Math.floor(random() * 60));
+    const values = Array.from({ length: 2 + Math.floor(random() * 5) }, () => Math.floor(random() * 20));
     waiting.push({ values, asking: bench.ask(rows(...values)) });
     await settle();
     while (bench.handle.waiting > 0) {
@@ -218,5 +217,5 @@ it("a crowd that comes, leaves and fails at random gets its own rows, and no row
   expect(right + failed).toBe(600);
   expect(right).toBeGreaterThan(450);
   // only those that have waited twice for others ask beside them
-  expect(most).toBeLessThan(8);
+  expect(most).toBeLessThan(4);
 });
