@@ -1,7 +1,7 @@
 // The README's commands, run as they stand there, and their output compared with what it shows.
 
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -29,20 +29,25 @@ const shown: readonly Shown[] = [...readme.matchAll(/```console\n([\s\S]*?)```/g
     }),
 );
 
-/** The commands of the canary's story go to the gateway that it starts, one after the other. */
-const story = /## A canary[\s\S]*?```console\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
-const isOfStory = ({ command }: Shown) => story.includes(`$ ${command}\n`);
+/** Sections whose commands go, one after the other, to a gateway that is started with the config that they name. */
+const STORIES = ["canary", "guarded"].map((name) => {
+  const section = readme.split(/^## /m).find((text) => text.includes(`config/${name}.yaml`)) ?? "";
+  return { name, section, has: ({ command }: Shown) => section.includes(`$ ${command}\n`) };
+});
+const commandsOf = (name: string) => shown.filter(STORIES.find((story) => story.name === name)?.has ?? (() => false));
 
 let gateway: TestGateway;
 let workplace: Workplace;
-let canary: { readonly http: number; readonly admin: number };
+const told = new Map<string, { readonly http: number; readonly admin: number }>();
 
 beforeAll(async () => {
   gateway = await startGateway({ yaml: `backends: {local: {kind: onnx, repository: ${ROOT}models}}\n`, kinds: [onnx] });
   workplace = await openWorkplace();
-  const config = readFileSync(join(ROOT, "config/canary.yaml"), "utf8");
-  const served = await workplace.serve(config.replace(/^listen:.*$/m, "").replace("../models", `${ROOT}models`));
-  canary = await served.ports();
+  for (const { name } of STORIES) {
+    const config = readFileSync(join(ROOT, `config/${name}.yaml`), "utf8");
+    const served = await workplace.serve(config.replace(/^listen:.*$/m, "").replace("../models", `${ROOT}models`));
+    told.set(name, await served.ports());
+  }
 });
 
 afterAll(async () => {
@@ -51,7 +56,8 @@ afterAll(async () => {
 });
 
 test.each(shown)("$command", async (one) => {
-  const { http, admin } = isOfStory(one) ? canary : { http: gateway.port, admin: gateway.adminPort };
+  const story = STORIES.find(({ has }) => has(one));
+  const { http, admin } = told.get(story?.name ?? "") ?? { http: gateway.port, admin: gateway.adminPort };
   const url = `http://127.0.0.1:${http}`;
   const here = one.command
     .replaceAll("http://127.0.0.1:8000", url)
@@ -61,7 +67,20 @@ test.each(shown)("$command", async (one) => {
   expect(stable(await outputOf(here))).toBe(stable(one.output));
 });
 
-test("the canary's story has its five commands", () => expect(shown.filter(isOfStory).length).toBe(5));
+test("the canary's story has its five commands", () => expect(commandsOf("canary").length).toBe(5));
+
+test("the story of cache, breaker, retries and limits shows the config that it starts, in 25 lines at most", () => {
+  expect(commandsOf("guarded").length).toBe(5);
+  const [, yaml = ""] = /```yaml\n([\s\S]*?)```/.exec(STORIES[1]?.section ?? "") ?? [];
+  expect(readFileSync(join(ROOT, "config/guarded.yaml"), "utf8").endsWith(`\n\n${yaml}`)).toBe(true);
+  expect(yaml.split("\n").length).toBeLessThanOrEqual(25);
+});
+
+test("every page of docs is in the README", () => {
+  const pages = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  expect(pages.length).toBeGreaterThan(15);
+  expect(pages.filter((name) => !readme.includes(`(docs/${name})`))).toEqual([]);
+});
 
 test("the README has commands to run", () => expect(shown.length).toBeGreaterThan(4));
 
@@ -90,5 +109,10 @@ async function outputOf(command: string): Promise<string> {
 
 /** Without what differs from run to run. */
 function stable(output: string): string {
-  return output.replace(/\d+(\.\d+)? ms/g, "N ms").replace(/"at":"[^"]*"/g, '"at":"T"');
+  return output
+    .replaceAll("\r", "")
+    .replace(/\d+(\.\d+)? ms/g, "N ms")
+    .replace(/"at":"[^"]*"/g, '"at":"T"')
+    .replace(/^(age|retry-after): \d+/gm, "$1: N")
+    .replace(/fits in [\d.]+s/g, "fits in N");
 }
