@@ -1,9 +1,9 @@
 // What a gRPC status that is not OK means in the words of the house: one table over all of its codes.
 
-import { type Code, InferError, type Origin, type Retryable } from "../core/error.ts";
+import { type Code, InferError, type Origin, type Retryable, restated } from "../core/error.ts";
 import type { GrpcStatus } from "./connection.ts";
-import { trimText } from "./http/faults.ts";
 import { answerTooLarge, credentialsRefused } from "./http-errors.ts";
+import { trimText } from "./said.ts";
 
 interface Row {
   readonly code: Code;
@@ -72,13 +72,15 @@ export function grpcFault(
   maxMessageBytes: number,
   faultOf?: (status: GrpcStatus) => InferError | undefined,
 ): InferError {
-  return transportFault(status, maxMessageBytes) ?? faultOf?.(status) ?? usualFault(status);
+  const fault = transportFault(status, maxMessageBytes) ?? faultOf?.(status) ?? usualFault(status);
+  return fault.cause === undefined ? restated(fault, { cause: causeOf(status) }) : fault;
 }
 
 function transportFault(status: GrpcStatus, maxMessageBytes: number): InferError | undefined {
   const { details } = status;
   const cause = causeOf(status);
-  if (NOT_CONNECTED.test(details)) return new InferError("unavailable", "no connection to the backend", { cause, unsent: true });
+  if (NOT_CONNECTED.test(details))
+    return new InferError("unavailable", "no connection to the backend", { cause, unsent: true });
   if (BROKEN.test(details)) return new InferError("unavailable", "the backend broke the connection off", { cause });
   if (HTTP.test(details) && !(status.code in NAMES)) {
     return new InferError(

@@ -21,6 +21,7 @@ export function checkSense(document: Document, config: unknown, policies: readon
   const backends = isMap(config) && isMap(config.backends) ? Object.keys(config.backends) : [];
   return [
     ...checkListen(document.listen, document.admin?.token),
+    ...checkDebug(document),
     ...checkModels(document.models, backends),
     ...checkFronts(document, backends),
     ...checkRoutes(document.models ?? {}, policies),
@@ -76,6 +77,15 @@ export function checkListen(listen: Listen, token?: string): readonly Fault[] {
     faults.push({ path: ["listen", name], message: `${taken}, where listen.${earlier.name} listens` });
   }
   return faults;
+}
+
+/** What is wrong with telling callers about servers: only this machine may ask then, whoever says where it listens. */
+export function checkDebug({ listen, debug }: { readonly listen: Listen; readonly debug: boolean }): readonly Fault[] {
+  const open = (["http", "grpc"] as const).find((name) => !isLoopback(listen[name]?.host ?? "localhost"));
+  const address = open === undefined ? undefined : listen[open];
+  if (!debug || address === undefined) return [];
+  const message = `expected false where others can reach the gateway (listen.${open}: ${formatAddress(address)}), got true: errors would tell them of its servers`;
+  return [{ path: ["debug"], message }];
 }
 
 /** Whether only this machine can reach the host. */

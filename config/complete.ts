@@ -60,6 +60,7 @@ export function completeConfig(shaped: Complete, kinds: Kinds, file: string): Co
       requestTimeoutMs: limits.requestTimeout,
     },
     log: document.log,
+    debug: document.debug,
     triton: document.triton,
     sagemaker: document.sagemaker,
     passthrough: passthrough === undefined ? undefined : new Map(Object.entries(passthrough)),

@@ -145,6 +145,8 @@ export interface Config {
   readonly timeoutMs: number;
   readonly limits: Limits;
   readonly log: { readonly level: LogLevel };
+  /** Errors name servers and tell all that they said. */
+  readonly debug: boolean;
   /** What clients may do with Triton's extensions beyond asking. */
   readonly triton: {
     readonly control: boolean;

@@ -148,6 +148,10 @@ const document = z.strictObject({
   cache: cacheWord,
   limits,
   log,
+  debug: z
+    .boolean()
+    .default(false)
+    .describe("Errors tell callers which server was asked and all that it said; on loopback only."),
   triton,
   sagemaker: sagemakerWord.optional(),
   passthrough: passthroughWord.optional(),

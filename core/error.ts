@@ -94,6 +94,14 @@ export function asInferError(error: unknown): InferError {
   return new InferError("internal", "internal error", { cause: error });
 }
 
+/** The same fault, told in other words or with something else behind it. */
+export function restated(fault: InferError, said: { readonly message?: string; readonly cause?: unknown }): InferError {
+  const { code, origin, retryable, retryAfterMs, unsent } = fault;
+  const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const details = { origin, retryable, unsent, cause: said.cause ?? fault.cause, ...pause };
+  return new InferError(code, said.message ?? fault.message, details);
+}
+
 /** Shorthand for the commonest fault: the client's request is not what it should be. */
 export function invalid(message: string): InferError {
   return new InferError("invalid-argument", message);

@@ -10,6 +10,7 @@ import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { cachedModels, useAnswers, withRoom } from "./answers.ts";
 import { openControl } from "./control.ts";
+import { toldWhole } from "./debug.ts";
 import { openExposures } from "./exposures.ts";
 import { openGuards } from "./guards.ts";
 import { useMemo } from "./memo.ts";
@@ -117,7 +118,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const warnings = await checked(plane, env);
     answers.retain(cachedModels(config));
     const planes: Planes = {
-      data: plane,
+      data: config.debug ? toldWhole(plane) : plane,
       answers,
       memo,
       control: openControl({

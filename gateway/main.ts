@@ -7,6 +7,7 @@ import type { Env } from "../core/env.ts";
 import type { ModelStatus } from "../core/model.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openBudget } from "./budget.ts";
+import { refuseOpenDebug } from "./debug.ts";
 import { isoTime, systemClock, systemEnv } from "./env.ts";
 import { openGrpc } from "./grpc.ts";
 import { type History, openFileHistory, openMemoryHistory } from "./history.ts";
@@ -77,6 +78,7 @@ export interface Running {
 /** @throws InferError when a listener cannot be opened or the config makes no sense; nothing is left open then */
 export async function serve(options: ServeOptions): Promise<Running> {
   const log = options.log ?? openLog({ level: "silent", pretty: false });
+  refuseOpenDebug(options.config);
   const { config, history, overrides } = beginning(options, log);
   const open: Listeners = {};
   const metrics = openMetrics({
@@ -219,6 +221,7 @@ function replayOver({ current }: Trees, { after, env }: { readonly after: Config
 /** Puts a config in force, and says which of its words wait for a restart and what is wrong in models that went on. */
 function replacer(at: Pick<Life, "config" | "trees">): Life["replace"] {
   return async (next) => {
+    refuseOpenDebug({ listen: at.config.listen, debug: next.debug });
     const { warnings } = await at.trees.replace(next);
     const later = needsRestart(at.config, next).map((word) => `${word}: changed, and in force after a restart`);
     return [...later, ...warnings];

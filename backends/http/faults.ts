@@ -3,6 +3,7 @@
 import { type Code, InferError, type Origin, type Retryable } from "../../core/error.ts";
 import type { AnswerHeaders, HttpAnswer } from "../connection.ts";
 import { credentialsRefused } from "../http-errors.ts";
+import { trimText, withAnswer } from "../said.ts";
 
 /** What a status means: whose fault it is and where another try may help; what is absent follows from the code. */
 export interface FaultRow {
@@ -40,24 +41,22 @@ export function rowOf(code: Code): FaultRow {
     : { code };
 }
 
-/** The longest text of a server that is passed on. */
-const MAX_SAID = 500;
-
 /**
  * The fault behind an answer whose status is none of 200 to 299. The tables are asked in their order. The server's own
- * words reach the caller where the fault is the caller's; else they are the cause, for the log.
+ * words reach the caller where the fault is the caller's; the whole of the answer is the cause, for the log.
  */
 export function statusFault(answer: HttpAnswer, tables: readonly FaultTable[]): InferError {
   const { status } = answer;
   const row = tables.map((table) => table[status]).find((each) => each !== undefined);
   const said = saidIn(answer.body);
-  if (row === undefined) return unknownStatus(status, said);
+  if (row === undefined) return withAnswer(unknownStatus(status), answer);
   const retryAfterMs = retryAfter(answer.headers);
-  return rowFault(row, {
+  const fault = rowFault(row, {
     said,
     otherwise: `the backend answered with status ${status}`,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+  return withAnswer(fault, answer);
 }
 
 /** A row as the error of one answer; `said` are the server's words, `otherwise` is told where they are not. */
@@ -78,12 +77,11 @@ export function rowFault(
 
 const CLIENT_CODES: ReadonlySet<Code> = new Set(["invalid-argument", "too-large", "not-found", "unsupported"]);
 
-function unknownStatus(status: number, said: string): InferError {
-  if (status === 401 || status === 403) return credentialsRefused(`status ${status}`, said);
+function unknownStatus(status: number): InferError {
+  if (status === 401 || status === 403) return credentialsRefused(`status ${status}`);
   const what = status < 400 ? "an unexpected status" : "status";
   return new InferError("bad-backend", `the backend answered with ${what} ${status}`, {
     retryable: status >= 500 && status !== 501 ? "elsewhere" : "no",
-    ...(said === "" ? {} : { cause: said }),
   });
 }
 
@@ -105,16 +103,6 @@ export function saidIn(body: Uint8Array): string {
   if (body.byteLength === 0 || body.byteLength > 64 * 1024) return "";
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8");
   return trimText(textIn(parseOr(text), 0) ?? (/^\s*[<[{]/.test(text) ? "" : text));
-}
-
-/** A text on one line, without addresses, of at most 500 characters. */
-export function trimText(text: string): string {
-  if (/^Traceback \(most recent call last\)/.test(text)) return "";
-  const line = text
-    .replace(/\bhttps?:\/\/\S+/g, "")
-    .replace(/\s+/g, " ")
-    .trim();
-  return line.length <= MAX_SAID ? line : `${line.slice(0, MAX_SAID - 3)}...`;
 }
 
 function parseOr(text: string): unknown {

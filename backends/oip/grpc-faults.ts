@@ -3,9 +3,7 @@
 import { InferError } from "../../core/error.ts";
 import type { GrpcStatus } from "../connection.ts";
 import { credentialsRefused } from "../http-errors.ts";
-
-/** Characters of a server's text that are passed on. */
-const MAX_SAID = 500;
+import { trimText } from "../said.ts";
 
 /**
  * What a status that is not OK means; undefined where it means what gRPC says it means.
@@ -104,11 +102,5 @@ function scheduledFault(text: string): InferError | undefined {
 
 /** A server's own words on one line: without Triton's request id, the stack behind them, and what goes beyond 500 characters. */
 export function saidBy(details: string): string {
-  const text = details
-    .replace(/^\[request id: [^\]]*\] /, "")
-    // the stack of a Python model, which names files of the server
-    .replace(/\s*(\n\s*At:|Traceback \(most recent call last\)|\n\s*File ")[\s\S]*$/, "")
-    .replace(/\s+/g, " ")
-    .trim();
-  return text.length <= MAX_SAID ? text : `${text.slice(0, MAX_SAID - 3)}...`;
+  return trimText(details.replace(/^\[request id: [^\]]*\] /, ""));
 }

@@ -1,7 +1,7 @@
 // A stream of answers to one request: Triton's, each in an envelope, or plain ones.
 
 import type { Call } from "../../core/call.ts";
-import { InferError } from "../../core/error.ts";
+import { InferError, restated } from "../../core/error.ts";
 import type { InferResponse } from "../../core/request.ts";
 import { DEFAULT_WIRE_LIMITS as limits } from "../../wire/oip-json.ts";
 import { decodeResponse, type OipProtoResponse } from "../../wire/oip-proto.ts";
@@ -62,8 +62,9 @@ async function readAnswer(link: OipGrpcLink, bytes: Uint8Array, call: Call): Pro
 function faultOf(message: string): InferError {
   const text = saidBy(message);
   const fault = oipTextFault(text);
-  if (fault.code !== "bad-backend") return fault;
-  return new InferError("bad-backend", text || "the server failed without a reason", { retryable: "no" });
+  const cause = new Error(message);
+  if (fault.code !== "bad-backend") return restated(fault, { cause });
+  return new InferError("bad-backend", text || "the server failed without a reason", { retryable: "no", cause });
 }
 
 /**

@@ -5,6 +5,7 @@ import { decodeError } from "../../wire/oip-metadata.ts";
 import type { HttpAnswer } from "../connection.ts";
 import { retryAfter, saidIn } from "../http/faults.ts";
 import { credentialsRefused } from "../http-errors.ts";
+import { withAnswer } from "../said.ts";
 import { oipTextFault, saidBy, unloadedFault } from "./grpc-faults.ts";
 
 /**
@@ -14,6 +15,10 @@ import { oipTextFault, saidBy, unloadedFault } from "./grpc-faults.ts";
  * not have, when it is to load it; and a model's own fault. Its 503 is four. Sources: protocols.md 2.2, 5, 6, 7 and 16.
  */
 export function oipHttpFault(answer: HttpAnswer): InferError {
+  return withAnswer(faultOf(answer), answer);
+}
+
+function faultOf(answer: HttpAnswer): InferError {
   const { status } = answer;
   const text = saidOf(answer.body);
   const told = text === "" ? `the server answered with status ${status}` : text;
@@ -57,6 +62,7 @@ export function errorInside(body: Uint8Array): InferError | undefined {
   if (error === undefined) return undefined;
   return new InferError("bad-backend", `the server answered with status 200 and an error: ${saidBy(error)}`, {
     retryable: "no",
+    cause: error,
   });
 }
 

@@ -3,16 +3,9 @@
 import { InferError } from "../../core/error.ts";
 import { decodeError, type RuntimeError, type StreamEvent } from "../../wire/sagemaker.ts";
 import type { HttpAnswer } from "../connection.ts";
-import {
-  type FaultRow,
-  type FaultTable,
-  retryAfter,
-  rowFault,
-  statusFault,
-  trimText,
-  USUAL_FAULTS,
-} from "../http/faults.ts";
+import { type FaultRow, type FaultTable, retryAfter, rowFault, statusFault, USUAL_FAULTS } from "../http/faults.ts";
 import { credentialsRefused } from "../http-errors.ts";
+import { trimText, withAnswer } from "../said.ts";
 
 /** By type. Sources: botocore's sagemaker-runtime model; AWS General Reference, "Common errors". */
 export const TYPE_FAULTS: Readonly<Record<string, FaultRow>> = {
@@ -56,6 +49,10 @@ export const STATUS_FAULTS: FaultTable = {
 
 /** The fault behind an answer of the runtime API. */
 export function runtimeFault(answer: HttpAnswer): InferError {
+  return withAnswer(faultOf(answer), answer);
+}
+
+function faultOf(answer: HttpAnswer): InferError {
   const error = decodeError(answer.headers, answer.body);
   if (error.type === "ModelError" || (answer.status === 424 && error.originalStatus !== undefined)) {
     return modelFault(error);
@@ -103,7 +100,7 @@ export function streamFault({ type, code, message }: Extract<StreamEvent, { read
     {
       origin: "backend",
       retryable: "no",
-      ...(message === "" ? {} : { cause: trimAws(message) }),
+      ...(message === "" ? {} : { cause: message }),
     },
   );
 }

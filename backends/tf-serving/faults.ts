@@ -3,8 +3,9 @@
 import { InferError } from "../../core/error.ts";
 import { decodeError } from "../../wire/oip-metadata.ts";
 import type { GrpcStatus, HttpAnswer } from "../connection.ts";
-import { type FaultTable, saidIn, statusFault, trimText, USUAL_FAULTS } from "../http/faults.ts";
+import { type FaultTable, saidIn, statusFault, USUAL_FAULTS } from "../http/faults.ts";
 import { credentialsRefused } from "../http-errors.ts";
+import { trimText } from "../said.ts";
 
 /**
  * By status of REST. Sources: protocols.md 8.1 to 8.5. A 400 is INVALID_ARGUMENT, FAILED_PRECONDITION or OUT_OF_RANGE; a 409

@@ -3,15 +3,17 @@
 import { type ErrorDetails, InferError } from "../../core/error.ts";
 import { decodeError } from "../../wire/torchserve-documents.ts";
 import type { GrpcStatus, HttpAnswer } from "../connection.ts";
-import { statusFault, trimText, USUAL_FAULTS } from "../http/faults.ts";
+import { statusFault, USUAL_FAULTS } from "../http/faults.ts";
 import { credentialsRefused } from "../http-errors.ts";
+import { trimText, withAnswer } from "../said.ts";
 
 /** What an answer over HTTP that is no success means. Sources: protocols.md 9.2 and 16.5. */
 export function httpFault(answer: HttpAnswer): InferError {
   const said = decodeError(answer.body);
   // the empty body of a 413, or a proxy in between
   if (said === undefined) return statusFault(answer, [USUAL_FAULTS]);
-  return exceptionFault({ type: said.type, message: trimText(said.message), status: answer.status });
+  const fault = exceptionFault({ type: said.type, message: trimText(said.message), status: answer.status });
+  return withAnswer(fault, answer);
 }
 
 /**

@@ -98,7 +98,9 @@ describe("the table of gRPC statuses", () => {
       asked.push(given.code);
       return given.code === 14 ? kinds : undefined;
     };
-    expect(grpcFault(status(14, "unknown model"), MAX_BYTES, faultOfKind)).toBe(kinds);
+    const told = grpcFault(status(14, "unknown model"), MAX_BYTES, faultOfKind);
+    expect([...rowOf(told), told.message]).toEqual([...rowOf(kinds), "no such model"]);
+    expect(told.cause).toEqual(new Error("gRPC status 14: unknown model"));
     expect(grpcFault(status(13, "odd"), MAX_BYTES, faultOfKind).code).toBe("bad-backend");
     const refused = "No connection established. Last error: connect ECONNREFUSED 127.0.0.1:8001. Resolution note: ";
     expect(grpcFault(status(14, refused), MAX_BYTES, faultOfKind).message).toBe("no connection to the backend");
@@ -267,7 +269,7 @@ describe("a gRPC call that fails on the wire", () => {
       seen.push(given);
       return kinds;
     };
-    expect(await askedOf(server.url, { faultOf: faultOfKind })).toBe(kinds);
+    expect(rowOf(await askedOf(server.url, { faultOf: faultOfKind }))).toEqual(rowOf(kinds));
     expect(seen.map(({ code, details }) => [code, details])).toEqual([[9, "not loaded"]]);
     expect(seen[0]?.trailers.get("x-why")).toBe("because");
     expect(seen[0]?.trailers.get("x-raw-bin")).toBe("AQID");

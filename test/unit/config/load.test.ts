@@ -30,6 +30,7 @@ describe("a config that is right", () => {
         requestTimeoutMs: 30_000,
       },
       log: { level: "info" },
+      debug: false,
       triton: { control: false, sharedMemory: false, contents: "raw" },
       zone: undefined,
       backends: [
@@ -205,7 +206,7 @@ describe("a mistake", () => {
     ["Readiness: any", 'Readiness: unknown key, did you mean "readiness"? (f.yaml:2)'],
     [
       "zzz: 1",
-      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, testers, exposures, admin, store, cache, limits, log, triton, sagemaker, passthrough, zone, backends, models, limit (f.yaml:2)",
+      "zzz: unknown key, expected one of listen, readiness, drainDelay, drainLimit, timeout, tenant, testers, exposures, admin, store, cache, limits, log, debug, triton, sagemaker, passthrough, zone, backends, models, limit (f.yaml:2)",
     ],
     ["limits: {bodyy: 1MiB}", 'limits.bodyy: unknown key, did you mean "body"? (f.yaml:2)'],
     ["models: {m: {backend: local, rout: 1}}", 'models.m.rout: unknown key, did you mean "route"? (f.yaml:2)'],
