@@ -20,6 +20,8 @@ export interface Asked {
   readonly version: string;
   readonly inputs: readonly Plain[];
   readonly id: string | undefined;
+  /** Goes on with a sequence, which another request may have begun at another version and so pinned to it. */
+  readonly pinned?: boolean;
   /** The outputs listed; undefined for all of them. */
   readonly outputs: readonly string[] | undefined;
 }
@@ -63,11 +65,12 @@ function readError(answer: Answer): string | undefined {
 
 async function answerFault(asked: Asked, answer: Answer, model: Model): Promise<string | undefined> {
   const read: InferAnswer = readInfer(answer);
-  if (read.model_name !== asked.model || read.model_version !== asked.version) {
+  const version = asked.pinned === true ? read.model_version : asked.version;
+  if (read.model_name !== asked.model || read.model_version !== version) {
     return `${asked.model} ${asked.version} was asked, ${read.model_name} ${read.model_version} answered`;
   }
   if ((read.id ?? "") !== (asked.id ?? "")) return `id ${asked.id} was sent, ${read.id} came back`;
-  const all = await model(asked.model, asked.version, asked.inputs);
+  const all = await model(asked.model, version, asked.inputs);
   const wanted = asked.outputs === undefined ? all : asked.outputs.map((name) => all.find((one) => one.name === name));
   if (read.outputs.length !== wanted.length)
     return `${wanted.length} outputs were asked for, ${read.outputs.length} came`;
@@ -107,6 +110,7 @@ export function askedBy(shot: Shot): Asked {
     readonly id?: string | null;
     readonly inputs: readonly JsonInput[];
     readonly outputs?: readonly { readonly name: string }[] | null;
+    readonly parameters?: { readonly sequence_id?: unknown } | null;
   };
   let at = jsonEnd;
   const inputs = json.inputs.map((input): Plain => {
@@ -118,7 +122,9 @@ export function askedBy(shot: Shot): Asked {
     return { name, datatype, shape, data: body.subarray(at - Number(size), at) };
   });
   const outputs = json.outputs?.map((output) => output.name) ?? [];
-  return { model, version, inputs, id: json.id ?? undefined, outputs: outputs.length === 0 ? undefined : outputs };
+  const pinned = parts[4] !== "versions" && json.parameters?.sequence_id !== undefined;
+  const wanted = outputs.length === 0 ? undefined : outputs;
+  return { model, version, inputs, id: json.id ?? undefined, pinned, outputs: wanted };
 }
 
 /** The one input of each model that may be asked with its bytes alone. */
