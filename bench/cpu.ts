@@ -1,11 +1,11 @@
-// How much of a core processes of this machine use, from Linux's /proc.
+// How much of a core processes of this machine use, and how busy a core is, from Linux's /proc.
 
 import { readdirSync, readFileSync } from "node:fs";
 
 /** USER_HZ, which is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
-/** Of a core. Beyond it a process is taken to be the limit, and what was measured says nothing of the others. */
-export const SATURATED = 0.9;
+/** Of a core. Beyond it the core is taken to be the limit, whoever uses it, and what was measured says nothing of the arm. */
+export const SATURATED = 0.95;
 
 /** Seconds of CPU that the processes and their children have used; 0 where the system does not tell. */
 export function cpuSeconds(pids: readonly number[]): number {
@@ -14,20 +14,35 @@ export function cpuSeconds(pids: readonly number[]): number {
   );
 }
 
-/** Watches groups of processes by name; the function ends it and gives each group's share of one core since. */
-export function watchCores<Name extends string>(
-  groups: Readonly<Record<Name, readonly number[]>>,
-): () => Readonly<Record<Name, number>> {
-  const names = Object.keys(groups) as Name[];
-  const used = () => names.map((name) => cpuSeconds(groups[name]));
-  const before = used();
+/** Shares of one core. */
+export interface CoreUse {
+  /** By the processes and their children. */
+  readonly own: number;
+  /** By everybody. */
+  readonly busy: number;
+}
+
+/** Watches processes on a core; the function ends it and says what was used since. All is 0 where the system does not tell. */
+export function watchCore(core: number, pids: readonly number[]): () => CoreUse {
+  const own = cpuSeconds(pids);
+  const before = coreTicks(core);
   const began = performance.now();
   return () => {
-    const seconds = (performance.now() - began) / 1000;
-    const after = used();
-    const shares = names.map((name, i) => [name, ((after[i] ?? 0) - (before[i] ?? 0)) / seconds] as const);
-    return Object.fromEntries(shares) as Record<Name, number>;
+    const after = coreTicks(core);
+    return {
+      own: (cpuSeconds(pids) - own) / ((performance.now() - began) / 1000),
+      busy: (after.busy - before.busy) / Math.max(1, after.all - before.all),
+    };
   };
+}
+
+/** Source: proc(5), the line `cpuN user nice system idle iowait irq softirq steal` of /proc/stat. */
+function coreTicks(core: number): { readonly busy: number; readonly all: number } {
+  const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(readOr("/proc/stat", ""))?.[1] ?? "";
+  const ticks = line.split(" ").slice(0, 8).map(Number);
+  const all = ticks.reduce((sum, count) => sum + count, 0);
+  const [, , , idle = 0, iowait = 0] = ticks;
+  return { busy: all - idle - iowait, all };
 }
 
 function ticksOf(pid: number): number {

@@ -5,6 +5,7 @@ import { admission } from "./figures/admission.ts";
 import { balancers } from "./figures/balancers.ts";
 import { batch } from "./figures/batch.ts";
 import { fronts } from "./figures/fronts.ts";
+import { goodput } from "./figures/goodput.ts";
 import { hits } from "./figures/hits.ts";
 import { ingest } from "./figures/ingest.ts";
 import { memory } from "./figures/memory.ts";
@@ -31,4 +32,5 @@ export const figures: readonly Figure[] = [
   hits,
   admission,
   slow,
+  goodput,
 ];

@@ -1,7 +1,7 @@
 // Endpoints of known capacity with the gateway and its peers before them, and an open-loop client that asks each in turn.
 
 import { EXTERNAL_ROWS } from "../test/contract/external-rows.ts";
-import { SATURATED, watchCores } from "./cpu.ts";
+import { type CoreUse, SATURATED, watchCore } from "./cpu.ts";
 import type { FrontPorts, FrontSetup } from "./front.ts";
 import { askFor } from "./front-ask.ts";
 import type { OpenFacts, OpenLoad, TimedAsk } from "./open-load.ts";
@@ -81,11 +81,15 @@ export interface Sides {
   readonly stubs: readonly Program[];
 }
 
-/** Shares of a core. */
 export interface Cores {
-  readonly gateway: number;
-  /** The client and the endpoints, which share one. */
-  readonly client: number;
+  readonly gateway: CoreUse;
+  /** Of the client and the endpoints, which share one. */
+  readonly client: CoreUse;
+}
+
+/** The cells of a row that say what was used. */
+export function coreCells({ gateway, client }: Cores): Readonly<Record<string, number>> {
+  return { "its CPU": gateway.own, "its core": gateway.busy, "client's core": client.busy };
 }
 
 export interface Seen {
@@ -100,13 +104,19 @@ const LOOK_MS = 20;
 const IDLE_MS = 10_000;
 
 export async function sendOpen({ client, stubs }: Sides, way: Way, load: Omit<OpenLoad, "port">): Promise<Seen> {
-  const watched = watchCores({ gateway: [way.pid], client: [client.pid, ...stubs.map(({ pid }) => pid)] });
+  const gateway = watchCore(SERVER_CORE, [way.pid]);
+  const other = watchCore(CLIENT_CORE, [client.pid, ...stubs.map(({ pid }) => pid)]);
   const facts = await client.ask<OpenFacts>("openLoad", { ...load, port: way.port });
-  const cores = watched();
-  const full = (Object.keys(cores) as (keyof Cores)[]).find((name) => cores[name] >= SATURATED);
-  const why =
-    full === undefined ? undefined : `${way.name}: void, the ${full}'s core was used to ${percent(cores[full])}`;
+  const cores: Cores = { gateway: gateway(), client: other() };
+  const why = whyVoid(way, cores);
   return { facts, cores, ...(why === undefined ? {} : { void: why }) };
+}
+
+function whyVoid({ name }: Way, cores: Cores): string | undefined {
+  const full = (["gateway", "client"] as const).find((side) => cores[side].busy >= SATURATED);
+  if (full === undefined) return undefined;
+  const whose = full === "gateway" ? "its" : "the client's";
+  return `${name}: void, ${whose} core was busy to ${percent(cores[full].busy)} (${percent(cores[full].own)} by itself)`;
 }
 
 /** Nothing of one arm may be left when the next one begins. */
