@@ -4,12 +4,12 @@ import type { Call } from "../core/call.ts";
 import type { Candidates, LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
+import { type CallBudget, openCallBudget } from "./call-budget.ts";
+import { alsoAvoid, isElsewhere } from "./elsewhere.ts";
 import { type Lateness, openLateness } from "./hedge/lateness.ts";
 import { race, type Second } from "./hedge/race.ts";
 import { type HedgeOptions, hedgeWords } from "./hedge/words.ts";
 import { mayRepeat } from "./repeatable.ts";
-import { type Budget, openBudget } from "./retry/budget.ts";
-import { alsoAvoid, isElsewhere } from "./retry/elsewhere.ts";
 
 /** A pool with more than this share of its slots taken gets no second copies. */
 const BUSY = 0.8;
@@ -30,7 +30,7 @@ export const hedge: LeafKind<HedgeOptions | false> = {
 export function hedgeLayer(options: HedgeOptions, context: LeafContext): Layer {
   const { candidates, env } = context;
   const lateness = openLateness(options.after, env.clock);
-  const budget = openBudget({ clock: env.clock, share: options.share, perSecond: 0 });
+  const budget = openCallBudget({ clock: env.clock, share: options.share, perSecond: 0 });
   return (next) => (request, call) => {
     const isPlain = call.purpose === "user" && call.sequence === undefined && !request.stream;
     if (!isPlain || candidates.list().length < 2) return next(request, call);
@@ -43,7 +43,7 @@ interface Hedging {
   readonly options: HedgeOptions;
   readonly context: LeafContext;
   readonly lateness: Lateness;
-  readonly budget: Budget;
+  readonly budget: CallBudget;
   readonly next: Service;
 }
 

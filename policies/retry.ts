@@ -6,9 +6,9 @@ import type { LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { begun } from "./begun.ts";
+import { type CallBudget, openCallBudget } from "./call-budget.ts";
+import { alsoAvoid, isElsewhere } from "./elsewhere.ts";
 import { mayRepeat } from "./repeatable.ts";
-import { type Budget, openBudget } from "./retry/budget.ts";
-import { alsoAvoid, isElsewhere } from "./retry/elsewhere.ts";
 import { pause } from "./retry/pause.ts";
 import { type RetryOptions, retryWords } from "./retry/words.ts";
 
@@ -31,7 +31,7 @@ export const retry: LeafKind<RetryOptions | false> = {
  */
 export function retryLayer(options: RetryOptions, context: LeafContext): Layer {
   const { candidates, env } = context;
-  const budget = openBudget({ clock: env.clock, share: options.share, perSecond: PER_SECOND });
+  const budget = openCallBudget({ clock: env.clock, share: options.share, perSecond: PER_SECOND });
   return (next) => (request, call) => {
     if (call.purpose !== "user" || call.sequence !== undefined) return next(request, call);
     // with one endpoint there is nowhere else, and waiting for it must be allowed
@@ -44,7 +44,7 @@ export function retryLayer(options: RetryOptions, context: LeafContext): Layer {
 interface Retrying {
   readonly options: RetryOptions;
   readonly context: LeafContext;
-  readonly budget: Budget;
+  readonly budget: CallBudget;
   readonly next: Service;
 }
 

@@ -10,10 +10,10 @@ import { type Branch, branchName } from "../core/route.ts";
 import type { Service } from "../core/service.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { bytes, duration } from "../core/words.ts";
-import { share } from "./route/words.ts";
 import { compareOutputs, type Difference } from "./shadow/compare.ts";
 import { type CompareOptions, compareWord } from "./shadow/compare-words.ts";
 import { openFindings } from "./shadow/findings.ts";
+import { share } from "./words.ts";
 
 export interface ShadowOptions {
   readonly of: Branch;

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { duration } from "../../core/words.ts";
+import { onOff } from "../words.ts";
 
 export interface BreakerOptions {
   /** A window with more than this share of failures trips it. */
@@ -34,9 +35,8 @@ const words = z
     context.addIssue({ code: "custom", path: ["openMax"], message: "expected at least openFor, got less" });
   });
 
-/** `false`: none, also where the backend has one. */
-export const breakerWords = z
-  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+/** What may follow `breaker`: none where it is off. */
+export const breakerWords = onOff(words)
   .transform((written): BreakerOptions | false => {
     if (written === false) return written;
     const { openFor, openMax, ...rest } = written;

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { duration } from "../../core/words.ts";
+import { onOff } from "../words.ts";
 
 export interface EjectionOptions {
   /** How often the endpoints of a pool are compared. */
@@ -36,9 +37,8 @@ const words = z
     context.addIssue({ code: "custom", path: ["ejectMax"], message: "expected at least ejectFor, got less" });
   });
 
-/** `false`: none, also where the backend has it. */
-export const ejectionWords = z
-  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+/** What may follow `ejection`: none where it is off. */
+export const ejectionWords = onOff(words)
   .transform((written): EjectionOptions | false => {
     if (written === false) return written;
     const { every, ejectFor, ejectMax, ...rest } = written;

@@ -1,7 +1,7 @@
 // When an answer is late: a quantile of the answers of late, taken anew every three seconds.
 
 import type { Clock } from "../../core/env.ts";
-import { openSketch, type Sketch } from "../shadow/sketch.ts";
+import { openQuantiles, type Quantiles } from "../quantiles.ts";
 import type { HedgeAfter } from "./words.ts";
 
 export interface Lateness {
@@ -19,7 +19,7 @@ const MIN_SAMPLES = 20;
 export function openLateness(after: HedgeAfter, clock: Clock): Lateness {
   if ("ms" in after) return { took() {}, afterMs: () => after.ms };
   const { quantile } = after;
-  let sketch: Sketch = openSketch();
+  let sketch: Quantiles = openQuantiles();
   let since = clock.now();
   let late: number | undefined;
   return {
@@ -29,7 +29,7 @@ export function openLateness(after: HedgeAfter, clock: Clock): Lateness {
       // the first one is not waited for
       if (sketch.count < MIN_SAMPLES || (late !== undefined && now - since < REFRESH_MS)) return;
       late = Math.max(LEAST_MS, sketch.quantile(quantile));
-      sketch = openSketch();
+      sketch = openQuantiles();
       since = now;
     },
     afterMs: () => late,

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { duration, type Read, word } from "../../core/words.ts";
-import { share } from "../route/words.ts";
+import { onOff, share } from "../words.ts";
 
 /** When the second copy of a request goes out: at a quantile of the times of late, or after a fixed time. */
 export type HedgeAfter = { readonly quantile: number } | { readonly ms: number };
@@ -36,8 +36,7 @@ const words = z.strictObject({
 });
 
 /** `true` for all that holds where nothing is said, `false` for no hedges. */
-export const hedgeWords = z
-  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+export const hedgeWords = onOff(words)
   .transform((said): HedgeOptions | false => {
     if (said === false) return false;
     const { after, max, repeatable } = said;

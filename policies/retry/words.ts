@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { duration } from "../../core/words.ts";
-import { share } from "../route/words.ts";
+import { onOff, share } from "../words.ts";
 
 export interface RetryOptions {
   /** Tries of one request at most, the first among them. */
@@ -37,8 +37,7 @@ const words = z.strictObject({
 });
 
 /** `false` for no retries. */
-export const retryWords = z
-  .union([z.literal(false), z.literal(true).transform(() => words.parse({})), words])
+export const retryWords = onOff(words)
   .transform((said): RetryOptions | false => {
     if (said === false) return false;
     const { attempts, budget, pause, repeatable } = said;

@@ -1,9 +1,9 @@
-// The small words that routers share: percentages, shares, names of headers, and what a unit is read from.
+// The small words that routers share: percentages, names of headers, and what a unit is read from.
 
 import { type ZodType, z } from "zod";
 import type { Call } from "../../core/call.ts";
 import type { InferRequest } from "../../core/request.ts";
-import { type Read, show, word } from "../../core/words.ts";
+import { show, word } from "../../core/words.ts";
 
 /** A percentage of at most two decimals: a bucket is a hundredth of a percent. */
 export function percent(what: string): ZodType<number> {
@@ -14,15 +14,6 @@ export function percent(what: string): ZodType<number> {
     .number({ error: (issue) => `expected ${expected}, got ${show(issue.input)}` })
     .refine(fits, { error: (issue) => `expected ${expected}, got ${show(issue.input)}` })
     .describe(what);
-}
-
-/** A share such as `10%`, as a fraction. */
-export function share(what: string): ZodType<number, string> {
-  return word<number>("a share such as 10%", (text): Read<number> => {
-    const digits = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
-    if (digits === undefined) return { expected: "a share such as 10%" };
-    return Number(digits) <= 100 ? { value: Number(digits) / 100 } : { expected: "a share of at most 100%" };
-  }).describe(what);
 }
 
 /** The name of an HTTP header, in lower case. Source: RFC 9110, 5.6.2 (token). */

@@ -1,7 +1,7 @@
 // The word `compare` of a shadow: by which rule each output of two answers is compared.
 
 import { z } from "zod";
-import { share } from "../route/words.ts";
+import { share } from "../words.ts";
 
 /** How two tensors of one output are compared. Thresholds are what still counts as the same. */
 export type Rule =

@@ -2,9 +2,9 @@
 
 import type { InferRequest } from "../../core/request.ts";
 import { bytesElements, type Tensor } from "../../core/tensor.ts";
+import { openQuantiles, type Quantiles } from "../quantiles.ts";
 import type { Difference } from "./compare.ts";
 import { numbersOf } from "./numbers.ts";
-import { openSketch, type Sketch } from "./sketch.ts";
 import { openWorst, type WorstCase, type WorstLimits } from "./worst.ts";
 
 export type ShadowResult = "same" | "different" | "within-noise" | "failed" | "skipped";
@@ -34,8 +34,8 @@ const SHOWN = 16;
 export function openFindings(limits: WorstLimits): Findings {
   const results: Record<ShadowResult, number> = { same: 0, different: 0, "within-noise": 0, failed: 0, skipped: 0 };
   const reasons = new Map<string, number>();
-  const outputs = new Map<string, Sketch>();
-  const noises = new Map<string, Sketch>();
+  const outputs = new Map<string, Quantiles>();
+  const noises = new Map<string, Quantiles>();
   const worst = openWorst(limits);
   const excused = ({ output, difference }: Difference) => {
     const noise = noises.get(output);
@@ -79,14 +79,14 @@ export function openFindings(limits: WorstLimits): Findings {
 /** Outputs of one model are few; what comes beyond goes together. */
 const MAX_OUTPUTS = 256;
 
-function sketchOf(sketches: Map<string, Sketch>, output: string): Sketch {
+function sketchOf(sketches: Map<string, Quantiles>, output: string): Quantiles {
   const name = sketches.has(output) || sketches.size < MAX_OUTPUTS ? output : "other";
-  const sketch = sketches.get(name) ?? openSketch();
+  const sketch = sketches.get(name) ?? openQuantiles();
   sketches.set(name, sketch);
   return sketch;
 }
 
-function quantilesOf(sketches: ReadonlyMap<string, Sketch>): unknown {
+function quantilesOf(sketches: ReadonlyMap<string, Quantiles>): unknown {
   const entries = [...sketches].map(([output, sketch]) => {
     const [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1].map((q) => finite(sketch.quantile(q)));
     return [output, { count: sketch.count, incomparable: sketch.infinite, p50, p90, p99, max }] as const;

@@ -44,7 +44,7 @@ export const TABLE: Table = {
     "@aws-sdk/client-sagemaker-runtime": [],
     "@smithy/signature-v4": ["backends/sagemaker/sign.ts"],
     "@jmespath-community/jmespath": ["backends/http/expression.ts"],
-    "@datadog/sketches-js": ["policies/shadow/sketch.ts"],
+    "@datadog/sketches-js": ["policies/quantiles.ts"],
     "@grpc/grpc-js": ["gateway/grpc.ts", "backends/grpc-client.ts"],
     "@marcbachmann/cel-js": ["policies/rules/expression.ts"],
     chokidar: ["backends/onnx/watch.ts"],

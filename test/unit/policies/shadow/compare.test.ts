@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type Datatype, joinBytesElements, type Tensor } from "../../../../core/tensor.ts";
+import { openQuantiles } from "../../../../policies/quantiles.ts";
 import { compareOutputs, type Difference } from "../../../../policies/shadow/compare.ts";
 import { compareWord } from "../../../../policies/shadow/compare-words.ts";
 import { numbersOf } from "../../../../policies/shadow/numbers.ts";
-import { openSketch } from "../../../../policies/shadow/sketch.ts";
 import { openWorst } from "../../../../policies/shadow/worst.ts";
 import { seededRandom } from "../../../support/fake-env.ts";
 import { requestFor } from "../../../support/scripted.ts";
@@ -160,7 +160,7 @@ describe("the quantiles of differences", () => {
   it("are within one hundredth of the true ones, zeros and infinities included", () => {
     const random = seededRandom(5);
     const values = Array.from({ length: 20_000 }, (_, i) => (i % 10 === 0 ? 0 : Math.exp(20 * random() - 10)));
-    const sketch = openSketch();
+    const sketch = openQuantiles();
     for (const value of values) sketch.add(value);
     values.sort((a, b) => a - b);
     for (const q of [0.05, 0.5, 0.9, 0.99]) {

@@ -2,28 +2,28 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Budget, openBudget } from "../../../../policies/retry/budget.ts";
-import { fakeClock } from "../../../support/fake-env.ts";
+import { type CallBudget, openCallBudget } from "../../../policies/call-budget.ts";
+import { fakeClock } from "../../support/fake-env.ts";
 
-function taken(budget: Budget, most = 1000): number {
+function taken(budget: CallBudget, most = 1000): number {
   for (let i = 0; i < most; i += 1) if (!budget.take()) return i;
   return most;
 }
 
 describe("a budget of further calls", () => {
   it("has ten seconds of its floor at once and no more", () => {
-    const budget = openBudget({ clock: fakeClock(), share: 0.2, perSecond: 10 });
+    const budget = openCallBudget({ clock: fakeClock(), share: 0.2, perSecond: 10 });
     expect(taken(budget)).toBe(100);
   });
 
   it("has one for every five requests beside it", () => {
-    const budget = openBudget({ clock: fakeClock(), share: 0.2, perSecond: 10 });
+    const budget = openCallBudget({ clock: fakeClock(), share: 0.2, perSecond: 10 });
     for (let i = 0; i < 1000; i += 1) budget.request();
     expect(taken(budget)).toBe(300);
   });
 
   it("gives the fifth request of five its one call, whatever the sums of floats say", () => {
-    const budget = openBudget({ clock: fakeClock(), share: 0.2, perSecond: 0 });
+    const budget = openCallBudget({ clock: fakeClock(), share: 0.2, perSecond: 0 });
     const counts = [1, 2, 3, 4, 5].map(() => {
       budget.request();
       return taken(budget);
@@ -33,7 +33,7 @@ describe("a budget of further calls", () => {
 
   it("forgets requests and calls alike after ten seconds", () => {
     const clock = fakeClock(500);
-    const budget = openBudget({ clock, share: 0.5, perSecond: 0 });
+    const budget = openCallBudget({ clock, share: 0.5, perSecond: 0 });
     for (let i = 0; i < 10; i += 1) budget.request();
     clock.advance(9_000);
     expect(taken(budget)).toBe(5);
@@ -50,7 +50,10 @@ describe("a budget of further calls", () => {
   });
 
   /** Asks for as many further calls as it can, and says how many it got of what the bound allows. */
-  const run = (open: typeof openBudget, gaps: readonly number[]): { readonly got: number; readonly bound: number } => {
+  const run = (
+    open: typeof openCallBudget,
+    gaps: readonly number[],
+  ): { readonly got: number; readonly bound: number } => {
     const clock = fakeClock();
     const budget = open({ clock, share: 0.2, perSecond: 10 });
     let [got, requests] = [0, 0];
@@ -69,7 +72,7 @@ describe("a budget of further calls", () => {
   it("never gives more than a fifth of the requests and ten a second, however they come", () => {
     fc.assert(
       fc.property(gaps, (list) => {
-        const { got, bound } = run(openBudget, list);
+        const { got, bound } = run(openCallBudget, list);
         expect(got).toBeLessThanOrEqual(bound + 1e-6);
       }),
       { seed: 9, numRuns: 60 },
@@ -77,14 +80,14 @@ describe("a budget of further calls", () => {
   });
 
   it("is told by that check from one that forgets what was taken", () => {
-    const forgetful: typeof openBudget = (options) => {
-      let budget = openBudget(options);
+    const forgetful: typeof openCallBudget = (options) => {
+      let budget = openCallBudget(options);
       let slice = 0;
       return {
         request: () => budget.request(),
         take() {
           const now = Math.floor(options.clock.now() / 1000);
-          if (now !== slice) budget = openBudget(options);
+          if (now !== slice) budget = openCallBudget(options);
           slice = now;
           return budget.take();
         },

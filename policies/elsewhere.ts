@@ -1,6 +1,6 @@
 // Whether there is another endpoint to ask.
 
-import type { Candidates } from "../../core/policy.ts";
+import type { Candidates } from "../core/policy.ts";
 
 /** Whether one that has the model and may be given work now is not among those to avoid, by id. */
 export function isElsewhere(candidates: Candidates, avoid: readonly string[]): boolean {

@@ -2,7 +2,7 @@
 
 import { LogCollapsingLowestDenseDDSketch } from "@datadog/sketches-js";
 
-export interface Sketch {
+export interface Quantiles {
   /** @param value at least 0; Infinity is counted apart */
   add(value: number): void;
   readonly count: number;
@@ -13,7 +13,7 @@ export interface Sketch {
 }
 
 /** 2,048 bins of 1 % each span more than seventeen orders of magnitude; the smallest collapse into one beyond that. */
-export function openSketch(): Sketch {
+export function openQuantiles(): Quantiles {
   const sketch = new LogCollapsingLowestDenseDDSketch({ relativeAccuracy: 0.01, binLimit: 2048 });
   let infinite = 0;
   return {

@@ -1,9 +1,9 @@
 // How many more calls than requests may be sent: a share of the requests of the last ten seconds and a floor a second.
 // Source: finagle's RetryBudget (20 %, 10/s, 10 s).
 
-import type { Clock } from "../../core/env.ts";
+import type { Clock } from "../core/env.ts";
 
-export interface BudgetOptions {
+export interface CallBudgetOptions {
   readonly clock: Clock;
   /** Further calls for each request, as a fraction. */
   readonly share: number;
@@ -15,7 +15,7 @@ export interface BudgetOptions {
  * In each ten seconds at most `share` of their requests and ten times `perSecond` are taken. So over whole tens of seconds
  * calls / requests is at most 1 + share + perSecond / rate, and ten seconds' worth may be taken at once.
  */
-export interface Budget {
+export interface CallBudget {
   /** Counts a request. */
   request(): void;
   /** Takes one further call; false when there is none. */
@@ -27,7 +27,7 @@ const SLICE_MS = 1000;
 /** Sums of shares are not exact: five times 20 % is one call. */
 const ROUNDING = 1e-9;
 
-export function openBudget({ clock, share, perSecond }: BudgetOptions): Budget {
+export function openCallBudget({ clock, share, perSecond }: CallBudgetOptions): CallBudget {
   const requests = new Float64Array(SLICES);
   const taken = new Float64Array(SLICES);
   const floor = (perSecond * SLICES * SLICE_MS) / 1000;
