@@ -147,6 +147,7 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
     wanted: followed.names,
     looks: frame.looks,
     changed: catalog.update,
+    unreached: frame.epochs.endAll,
     renewed(models) {
       for (const model of models) frame.epochs.end(model);
       signatures.renew(models, id);

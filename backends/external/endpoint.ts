@@ -49,6 +49,8 @@ export interface EndpointOptions {
    * came back or is another one than before.
    */
   renewed(models: readonly string[]): void;
+  /** Nobody listens at a server that was healthy: who listens there next may be another one, with other models. */
+  unreached(): void;
   /** Keeps models that have become ready from work until they are warm; no such gate when absent. */
   readonly gate?: WarmGate | undefined;
   /** Hears what the model answered; nobody when absent. */
@@ -69,11 +71,21 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     options.renewed(models);
   };
 
+  let isHealthy = false;
+  // one that is not healthy is asked again and again, and comes back as another one
+  const doubt = (error: unknown) => {
+    if (isHealthy && isUnreached(error)) options.unreached();
+  };
   const health: Health = openHealth({
     words: options.health,
     env,
     async ask(signal) {
-      told = await connection.health(signal);
+      try {
+        told = await connection.health(signal);
+      } catch (error) {
+        doubt(error);
+        throw error;
+      }
     },
     async look(signal) {
       const seen = lookOf(await connection.models(options.wanted(), signal), looksWith(look, options.looks()));
@@ -89,6 +101,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       if (fresh.length > 0) renewed(fresh);
     },
     changed(healthy, reason) {
+      isHealthy = healthy;
       const state = healthy ? "healthy" : "unhealthy";
       env.emit({ type: "endpoint-state", backend, endpoint: id, state, reason });
       if (healthy) env.log.info({ backend, endpoint: id, server }, "endpoint is healthy");
@@ -120,7 +133,10 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     connection,
     env,
     enter: slots.enter,
-    suspect: health.suspect,
+    suspect(error: unknown) {
+      doubt(error);
+      health.suspect();
+    },
     abandon,
     record: options.record,
   };
@@ -196,7 +212,7 @@ interface Runs {
   readonly connection: Connection;
   readonly env: Env;
   readonly enter: CallSlots["enter"];
-  suspect(): void;
+  suspect(error: unknown): void;
   /** Work that nobody waits for any longer, and that goes on. */
   abandon(work: Abandoned): void;
   readonly record: WarmRecord | undefined;
@@ -218,7 +234,7 @@ async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Rep
     const ranMs = env.clock.now() - startedAt;
     call.trace.learn({ ranMs });
     if (error !== undefined) {
-      if (isLost(error)) runs.suspect();
+      if (isLost(error)) runs.suspect(error);
       return;
     }
     const model = request.model.name;
@@ -256,4 +272,10 @@ async function infer(runs: Runs, request: InferRequest, call: Call): Promise<Rep
 function isLost(error: unknown): boolean {
   const { code, origin } = asInferError(error);
   return outcomeOf(error) === "failure" && code === "unavailable" && origin === "backend";
+}
+
+/** Whether no connection could be made. */
+function isUnreached(error: unknown): boolean {
+  const { code, origin, unsent } = asInferError(error);
+  return code === "unavailable" && origin === "backend" && unsent;
 }

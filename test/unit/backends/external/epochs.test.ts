@@ -1,6 +1,7 @@
 // What is known of a model on a server that does not tell what its models are made of: since when it may be what it is.
 
 import { expect, test } from "vitest";
+import { InferError } from "../../../../core/error.ts";
 import type { Identity } from "../../../../core/model.ts";
 import { type FakeServer, fakeServer, openFake, pass, ready, UNREACHABLE } from "./fake-server.ts";
 
@@ -60,4 +61,45 @@ test("it is another one when the server is another one than before, and when a v
   server.models = [ready("m", "1"), ready("m", "2")];
   await pass(env, 6_000, 1_000);
   expect(of().id).not.toBe(after.id);
+});
+
+test("it is another one when nobody listened there, be it for one question only", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of();
+  server.fault = new InferError("unavailable", "no connection", { unsent: true });
+  await pass(env, 6_000, 1_000);
+  server.fault = undefined;
+  await pass(env, 6_000, 1_000);
+  expect(of().id).not.toBe(before.id);
+});
+
+test("it goes on beside a server that has been away for long, and under a server that only answers late", async () => {
+  const [one, two] = [fakeServer(), fakeServer()];
+  const { env, of } = await opened({ "a:1": one, "b:2": two });
+  two.fault = new InferError("unavailable", "no connection", { unsent: true });
+  await pass(env, 30_000, 1_000);
+  const before = of();
+  await pass(env, 60_000, 1_000);
+  expect(of()).toBe(before);
+  one.fault = new InferError("unavailable", "no answer to a health check within 1s");
+  const asked = one.asked.health;
+  while (one.asked.health === asked) await pass(env, 100);
+  one.fault = undefined;
+  await pass(env, 6_000, 1_000);
+  expect(of()).toBe(before);
+});
+
+test("a load or unload through the gateway makes all models of the backend others: one may be a part of another", async () => {
+  const control = { load: async () => {}, unload: async () => {} };
+  const server = fakeServer({ models: [ready("m"), ready("ensemble")], control });
+  const { backend, of } = await opened({ "a:1": server });
+  const before = [of("m"), of("ensemble")];
+  const { signal } = new AbortController();
+  await backend.control?.load?.("m", signal);
+  const after = [of("m"), of("ensemble")];
+  await backend.control?.unload?.("m", signal);
+  for (const [i, name] of ["m", "ensemble"].entries()) {
+    expect(new Set([before[i]?.id, after[i]?.id, of(name).id]).size).toBe(3);
+  }
 });

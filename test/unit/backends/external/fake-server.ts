@@ -26,6 +26,8 @@ export interface FakeServer {
   models: readonly ModelStatus[];
   /** By model; a model without one cannot be told. */
   signatures: Record<string, Signature>;
+  /** What an operator can do there; nothing when absent. */
+  readonly control?: NonNullable<Connection["control"]>;
   readonly handle: Handle;
   readonly infer: Service;
   readonly asked: { health: number; models: number; metadata: number };
@@ -77,6 +79,7 @@ export function connectTo(server: FakeServer, door: Door): Connection {
   };
   return {
     infer: server.infer,
+    ...(server.control === undefined ? {} : { control: server.control }),
     health() {
       server.asked.health += 1;
       return answer(server.word);
