@@ -31,7 +31,7 @@ const after = z
 
 const words = z.strictObject({
   after,
-  max: share("Second copies for each request of the last 10 s at most.").prefault("5%"),
+  budget: share("Second copies for each request of the last 10 s at most.").prefault("5%"),
   repeatable: z.boolean().optional().describe("Whether a request may run twice; learned where not said."),
 });
 
@@ -39,7 +39,7 @@ const words = z.strictObject({
 export const hedgeWords = onOff(words)
   .transform((said): HedgeOptions | false => {
     if (said === false) return false;
-    const { after, max, repeatable } = said;
-    return { after, share: max, ...(repeatable === undefined ? {} : { repeatable }) };
+    const { after, budget, repeatable } = said;
+    return { after, share: budget, ...(repeatable === undefined ? {} : { repeatable }) };
   })
   .describe("A second copy of a request that is late, to another endpoint; off where nothing is said.");

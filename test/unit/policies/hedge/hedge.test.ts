@@ -173,8 +173,8 @@ describe("no second copy", () => {
 
 describe("the budget of second copies", () => {
   /** How many of 1,000 requests, each of them late, had a second copy. */
-  async function copies(max: string) {
-    const one = bench({ after: "20ms", max });
+  async function copies(budget: string) {
+    const one = bench({ after: "20ms", budget });
     for (const server of one.servers) server.answer = answers(one, server.id, () => 40);
     for (let i = 0; i < 1000; i += 1) {
       const watch = watched(one.ask());

@@ -45,7 +45,7 @@ describe("the words of a hedge", () => {
   it.each([
     [true, { after: { quantile: 0.95 }, share: 0.05 }],
     [
-      { after: "p99.9", max: "1%" },
+      { after: "p99.9", budget: "1%" },
       { after: { quantile: 0.999 }, share: 0.01 },
     ],
     [{ after: "50ms" }, { after: { ms: 50 }, share: 0.05 }],
