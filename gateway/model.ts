@@ -22,7 +22,7 @@ import type { Kept } from "./parts.ts";
 import { refuseRandom } from "./random.ts";
 import { openRoute, type Route } from "./route.ts";
 import { openSequences, SEQUENCE_LIMITS, type Sequences } from "./sequences.ts";
-import { openGuard, toldBy } from "./signatures.ts";
+import { openFitting, toldBy } from "./signatures.ts";
 import { modelStack } from "./stack.ts";
 import { openStatistics, type Statistics } from "./statistics.ts";
 import { chooseVersion, openVersions, type Target, type Versions } from "./versions.ts";
@@ -101,14 +101,14 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     if (found !== undefined) return found;
     throw new InferError("invalid-argument", `models.${name}: no backend "${wanted}"`);
   };
-  const guard = openGuard({
+  const fitting = openFitting({
     setting,
     versions: openVersions({ runs, labels, backend }),
     kinds: options.policyKinds,
     clock: options.env.clock,
     warn: (text) => options.env.log.error({ model: name }, text),
   });
-  const { versions } = guard;
+  const { versions } = fitting;
   const words = wordsOf(options, setting);
   const signature = (version: string, signal: AbortSignal) => signatureOf({ setting, versions, version }, signal);
   const context = contextOf(options, setting);
@@ -154,10 +154,10 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
     signature,
     dialect: setting.dialect,
     async check(signal) {
-      await guard.check(signal);
+      await fitting.check(signal);
       if (words.has("cache")) await refuseRandom({ model: name, versions, signature }, signal);
     },
-    compare: guard.compare,
+    compare: fitting.compare,
     async prepare(signal) {
       const known = setting.runs.by === "versions" ? [...setting.runs.versions.keys()] : [""];
       await firstLook(known.flatMap(versions.targets), signal);
@@ -166,7 +166,7 @@ export function openModel(options: PlaneOptions, setting: ModelConfig): LogicalM
       await Promise.allSettled(ready.map((version) => unlessAborted(signature(version, signal), signal)));
     },
     close() {
-      guard.close();
+      fitting.close();
       guards.release();
       for (const stop of stops) stop();
     },

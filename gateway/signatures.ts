@@ -106,7 +106,8 @@ function wrongRoute(
   return undefined;
 }
 
-export interface Guard {
+/** The versions of a model that fit together. */
+export interface Fitting {
   /** The versions without those that are known not to fit. */
   readonly versions: Versions;
   /** Looks again. @throws InferError invalid-argument naming every misfit */
@@ -116,7 +117,7 @@ export interface Guard {
   close(): void;
 }
 
-export interface GuardParts extends SignatureParts {
+export interface FittingParts extends SignatureParts {
   readonly clock: Clock;
   /** Hears of each misfit that is found later, once. */
   warn(text: string): void;
@@ -129,7 +130,7 @@ const LATER_MS = 1_000;
  * Keeps requests from versions that do not fit: also from those whose servers could tell only later, as when they were
  * down at the start. A model with one target has nothing to compare.
  */
-export function openGuard(parts: GuardParts): Guard {
+export function openFitting(parts: FittingParts): Fitting {
   const { setting, versions, clock, warn } = parts;
   const { runs } = setting;
   const targets = runs.by === "versions" ? [...runs.versions.keys()].flatMap((one) => versions.targets(one)) : [];
@@ -151,7 +152,7 @@ export function openGuard(parts: GuardParts): Guard {
   };
   const stops = [...new Set(targets.map(({ at }) => at))].map((at) => at.catalog.onChange(onChange));
   return {
-    versions: guarded(versions, () => misfits),
+    versions: fittingOf(versions, () => misfits),
     async check(signal) {
       // who has not been asked yet cannot tell
       await firstLook(targets, signal);
@@ -167,7 +168,7 @@ export function openGuard(parts: GuardParts): Guard {
   };
 }
 
-function guarded(versions: Versions, misfits: () => Misfits): Versions {
+function fittingOf(versions: Versions, misfits: () => Misfits): Versions {
   return {
     ...versions,
     ready: () => {

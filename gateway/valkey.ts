@@ -3,7 +3,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from "ioredis";
 import type { StoreConfig } from "../config/config.ts";
 import type { Clock, Env } from "../core/env.ts";
-import { type Asked, openGuard } from "./valkey/guard.ts";
+import { type Asked, openAsks } from "./valkey/asks.ts";
 
 /** A command by its name in the protocol, with its arguments as they go out. */
 export type Command = readonly [name: string, ...args: (string | number | Uint8Array)[]];
@@ -65,7 +65,7 @@ export function openValkey({ valkey, timeoutMs }: Pick<StoreConfig, "valkey" | "
     if (why !== "") env.log.info({}, "the shared store is back");
     why = "";
   });
-  const guard = openGuard({
+  const asks = openAsks({
     clock: env.clock,
     random: env.random,
     timeoutMs,
@@ -79,13 +79,13 @@ export function openValkey({ valkey, timeoutMs }: Pick<StoreConfig, "valkey" | "
   });
   const listeners = new Set<Redis>();
   return {
-    available: () => client.status === "ready" && guard.available(),
+    available: () => client.status === "ready" && asks.available(),
     ask(commands) {
       if (client.status !== "ready") {
         noted("skipped");
         return Promise.resolve(undefined);
       }
-      return guard.ask(() => send(client, commands));
+      return asks.ask(() => send(client, commands));
     },
     listen(channel, ears) {
       const listener = new Redis(url(valkey), { ...options, autoResubscribe: false });
@@ -106,7 +106,7 @@ export function openValkey({ valkey, timeoutMs }: Pick<StoreConfig, "valkey" | "
       };
     },
     async close() {
-      guard.close();
+      asks.close();
       for (const listener of listeners) listener.disconnect();
       client.disconnect();
     },

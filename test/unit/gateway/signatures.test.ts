@@ -3,7 +3,7 @@ import { branchWord } from "../../../config/route.ts";
 import type { Backend } from "../../../core/backend.ts";
 import { InferError } from "../../../core/error.ts";
 import type { Signature } from "../../../core/model.ts";
-import { differenceOf, openGuard } from "../../../gateway/signatures.ts";
+import { differenceOf, openFitting } from "../../../gateway/signatures.ts";
 import { openVersions } from "../../../gateway/versions.ts";
 import { policyKinds } from "../../../policies/registry.ts";
 import { fakeClock } from "../../support/fake-env.ts";
@@ -59,7 +59,7 @@ function telling(name: string, first: Signature | undefined) {
   return { backend, self, listeners, change };
 }
 
-function guardOf(first: Signature | undefined, second: Signature | undefined, route?: unknown) {
+function fittingOf(first: Signature | undefined, second: Signature | undefined, route?: unknown) {
   const [a, b] = [telling("a", first), telling("b", second)];
   const clock = fakeClock();
   const warned: string[] = [];
@@ -82,77 +82,77 @@ function guardOf(first: Signature | undefined, second: Signature | undefined, ro
     ...(route === undefined ? {} : { route: branchWord(policyKinds).parse(route) }),
   };
   const versions = openVersions({ runs, labels: new Map(), backend });
-  const guard = openGuard({ setting, versions, kinds: policyKinds, clock, warn: (text) => void warned.push(text) });
-  return { guard, a, b, clock, warned };
+  const fitting = openFitting({ setting, versions, kinds: policyKinds, clock, warn: (text) => void warned.push(text) });
+  return { fitting, a, b, clock, warned };
 }
 
 const other: Signature = { ...SIGNATURE, inputs: [spec("x", "FP64", -1, 30)] };
 const MISFIT =
   'models.m: version 2 on backend "b": input "x": expected FP32 [-1,30], got FP64 [-1,30], as version 1 has it';
 
-describe("the guard of a model's signature", () => {
+describe("the fit of a model's signature", () => {
   it("finds nothing wrong with versions that agree", async () => {
-    const { guard } = guardOf(SIGNATURE, SIGNATURE);
-    await guard.check(never);
-    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    const { fitting } = fittingOf(SIGNATURE, SIGNATURE);
+    await fitting.check(never);
+    expect(fitting.versions.ready()).toEqual(["1", "2"]);
   });
 
   it("refuses versions that differ, and names the difference", async () => {
-    await expect(guardOf(SIGNATURE, other).guard.check(never)).rejects.toThrow(MISFIT);
+    await expect(fittingOf(SIGNATURE, other).fitting.check(never)).rejects.toThrow(MISFIT);
   });
 
   it("waits for nobody who cannot tell, and keeps requests from a version that proves different later", async () => {
-    const { guard, b, clock, warned } = guardOf(SIGNATURE, undefined);
-    await guard.check(never);
-    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    const { fitting, b, clock, warned } = fittingOf(SIGNATURE, undefined);
+    await fitting.check(never);
+    expect(fitting.versions.ready()).toEqual(["1", "2"]);
     b.self.signature = other;
     b.change();
     b.change();
     clock.advance(1_000);
     for (let i = 0; i < 50; i += 1) await Promise.resolve();
-    expect(guard.versions.ready()).toEqual(["1"]);
-    expect(guard.versions.whyNot("2")).toBe(MISFIT);
+    expect(fitting.versions.ready()).toEqual(["1"]);
+    expect(fitting.versions.whyNot("2")).toBe(MISFIT);
     expect(warned).toEqual([MISFIT]);
     b.self.signature = SIGNATURE;
     b.change();
     clock.advance(1_000);
     for (let i = 0; i < 50; i += 1) await Promise.resolve();
-    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    expect(fitting.versions.ready()).toEqual(["1", "2"]);
   });
 
   it("gives up on a server that does not answer when its caller does", async () => {
-    const { guard, b } = guardOf(SIGNATURE, SIGNATURE);
+    const { fitting, b } = fittingOf(SIGNATURE, SIGNATURE);
     (b.backend as { metadata: unknown }).metadata = () => new Promise(() => {});
     const limit = new AbortController();
-    const checked = guard.check(limit.signal);
+    const checked = fitting.check(limit.signal);
     limit.abort(new InferError("deadline-exceeded", "late"));
     await checked;
-    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    expect(fitting.versions.ready()).toEqual(["1", "2"]);
   });
 
   it("holds a route's fixed answers to the signature", async () => {
     const answer = (datatype: string) => ({
       fallback: ["1", { answer: { y: { datatype, shape: [-1, 1], data: [0.5] } } }],
     });
-    await guardOf(SIGNATURE, SIGNATURE, answer("FP32")).guard.check(never);
-    await expect(guardOf(SIGNATURE, SIGNATURE, answer("FP64")).guard.check(never)).rejects.toThrow(
+    await fittingOf(SIGNATURE, SIGNATURE, answer("FP32")).fitting.check(never);
+    await expect(fittingOf(SIGNATURE, SIGNATURE, answer("FP64")).fitting.check(never)).rejects.toThrow(
       "models.m.route.fallback[1].answer.y.datatype: expected FP32, as the model has it, got FP64",
     );
   });
 
   it("tells what differs by now without letting go of the version", async () => {
-    const { guard, b, warned } = guardOf(SIGNATURE, SIGNATURE);
-    await guard.check(never);
+    const { fitting, b, warned } = fittingOf(SIGNATURE, SIGNATURE);
+    await fitting.check(never);
     b.self.signature = other;
-    expect(await guard.compare(never)).toEqual([MISFIT]);
-    expect(guard.versions.ready()).toEqual(["1", "2"]);
+    expect(await fitting.compare(never)).toEqual([MISFIT]);
+    expect(fitting.versions.ready()).toEqual(["1", "2"]);
     expect(warned).toEqual([]);
   });
 
   it("follows nothing any longer once it is closed", () => {
-    const { guard, a, b, clock } = guardOf(SIGNATURE, SIGNATURE);
+    const { fitting, a, b, clock } = fittingOf(SIGNATURE, SIGNATURE);
     b.change();
-    guard.close();
+    fitting.close();
     expect([a.listeners.size, b.listeners.size, clock.pending]).toEqual([0, 0, 0]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Asked, openGuard } from "../../../../gateway/valkey/guard.ts";
+import { type Asked, openAsks } from "../../../../gateway/valkey/asks.ts";
 import { fakeClock } from "../../../support/fake-env.ts";
 
 /** @param reading takes what is to be called back once the sockets have been read; at once when absent */
@@ -7,7 +7,7 @@ function setUp(maxInFlight = 100, reading?: (() => void)[]) {
   const clock = fakeClock();
   const noted: Asked[] = [];
   const said: string[] = [];
-  const guard = openGuard({
+  const asks = openAsks({
     clock,
     // the middle of the spread: the times below are exact
     random: () => 0.5,
@@ -18,7 +18,7 @@ function setUp(maxInFlight = 100, reading?: (() => void)[]) {
     tripped: () => said.push("tripped"),
     recovered: () => said.push("recovered"),
   });
-  return { clock, guard, noted, said };
+  return { clock, asks, noted, said };
 }
 
 const never = () => new Promise<string>(() => {});
@@ -31,18 +31,18 @@ function held() {
   return { work: () => promise, resolve, reject };
 }
 
-describe("the guard of the shared store", () => {
+describe("the asks of the shared store", () => {
   it("gives what the work resolves to", async () => {
-    const { guard, noted, clock } = setUp();
-    expect(await guard.ask(answers)).toBe("here");
+    const { asks, noted, clock } = setUp();
+    expect(await asks.ask(answers)).toBe("here");
     expect(noted).toEqual(["answered"]);
     expect(clock.pending).toBe(0);
   });
 
   it("gives nothing when the time-out is over, and not before", async () => {
-    const { guard, noted, clock } = setUp();
+    const { asks, noted, clock } = setUp();
     let got: string | undefined = "waiting";
-    const asked = guard.ask(never).then((value) => {
+    const asked = asks.ask(never).then((value) => {
       got = value;
     });
     clock.advance(4.9);
@@ -56,9 +56,9 @@ describe("the guard of the shared store", () => {
 
   it("takes an answer that lay in the socket while the loop was busy", async () => {
     const reading: (() => void)[] = [];
-    const { guard, noted, clock } = setUp(1, reading);
+    const { asks, noted, clock } = setUp(1, reading);
     const one = held();
-    const asked = guard.ask(one.work);
+    const asked = asks.ask(one.work);
     // the timer comes first in the turn, then the answer, then what waits for the sockets
     clock.advance(50);
     one.resolve("here");
@@ -68,84 +68,84 @@ describe("the guard of the shared store", () => {
   });
 
   it("never rejects", async () => {
-    const { guard, noted } = setUp();
-    expect(await guard.ask(fails)).toBeUndefined();
+    const { asks, noted } = setUp();
+    expect(await asks.ask(fails)).toBeUndefined();
     expect(noted).toEqual(["failed"]);
   });
 
   it("lets no more asks out than may be in flight, those that came too late among them", async () => {
-    const { guard, noted, clock } = setUp(2);
+    const { asks, noted, clock } = setUp(2);
     const first = held();
-    void guard.ask(first.work);
-    void guard.ask(never);
-    expect(await guard.ask(answers)).toBeUndefined();
+    void asks.ask(first.work);
+    void asks.ask(never);
+    expect(await asks.ask(answers)).toBeUndefined();
     clock.advance(5);
-    expect(await guard.ask(answers)).toBeUndefined();
+    expect(await asks.ask(answers)).toBeUndefined();
     // the late answer makes room
     first.resolve("late");
     await Promise.resolve();
     await Promise.resolve();
-    expect(await guard.ask(answers)).toBe("here");
+    expect(await asks.ask(answers)).toBe("here");
     expect(noted).toEqual(["skipped", "late", "late", "skipped", "answered"]);
   });
 
   it("trips at the fifth failure, sends nothing for a second, then one probe", async () => {
-    const { guard, said, clock, noted } = setUp();
-    for (let n = 0; n < 4; n += 1) await guard.ask(fails);
-    expect(guard.available()).toBe(true);
-    await guard.ask(fails);
-    expect([guard.available(), said]).toEqual([false, ["tripped"]]);
+    const { asks, said, clock, noted } = setUp();
+    for (let n = 0; n < 4; n += 1) await asks.ask(fails);
+    expect(asks.available()).toBe(true);
+    await asks.ask(fails);
+    expect([asks.available(), said]).toEqual([false, ["tripped"]]);
     clock.advance(999);
-    expect(await guard.ask(answers)).toBeUndefined();
+    expect(await asks.ask(answers)).toBeUndefined();
     clock.advance(1);
     const probe = held();
-    const probing = guard.ask(probe.work);
-    expect(guard.available()).toBe(false);
-    expect(await guard.ask(answers)).toBeUndefined();
+    const probing = asks.ask(probe.work);
+    expect(asks.available()).toBe(false);
+    expect(await asks.ask(answers)).toBeUndefined();
     probe.resolve("well");
     expect(await probing).toBe("well");
-    expect([guard.available(), said]).toEqual([true, ["tripped", "recovered"]]);
+    expect([asks.available(), said]).toEqual([true, ["tripped", "recovered"]]);
     expect(noted.filter((one) => one === "skipped")).toHaveLength(2);
   });
 
   it("stays away twice as long after each failed probe, up to 15 seconds", async () => {
-    const { guard, clock } = setUp();
-    for (let n = 0; n < 5; n += 1) await guard.ask(fails);
+    const { asks, clock } = setUp();
+    for (let n = 0; n < 5; n += 1) await asks.ask(fails);
     for (const waitMs of [1_000, 2_000, 4_000, 8_000, 15_000, 15_000]) {
       clock.advance(waitMs - 1);
-      expect(guard.available()).toBe(false);
+      expect(asks.available()).toBe(false);
       clock.advance(1);
-      expect(guard.available()).toBe(true);
-      await guard.ask(fails);
+      expect(asks.available()).toBe(true);
+      await asks.ask(fails);
     }
   });
 
   it("trips on every second ask that fails, and not on every fourth", async () => {
     const often = setUp();
-    for (let n = 0; n < 40 && often.guard.available(); n += 1) await often.guard.ask(n % 2 === 0 ? fails : answers);
+    for (let n = 0; n < 40 && often.asks.available(); n += 1) await often.asks.ask(n % 2 === 0 ? fails : answers);
     expect(often.said).toEqual(["tripped"]);
     const seldom = setUp();
-    for (let n = 0; n < 400; n += 1) await seldom.guard.ask(n % 4 === 0 ? fails : answers);
+    for (let n = 0; n < 400; n += 1) await seldom.asks.ask(n % 4 === 0 ? fails : answers);
     expect(seldom.said).toEqual([]);
   });
 
   it("takes an answer to an ask from before the trip for no sign of health, and its failure for no failed probe", async () => {
-    const { guard, clock, said } = setUp();
+    const { asks, clock, said } = setUp();
     const [early, other] = [held(), held()];
-    const asked = [guard.ask(early.work), guard.ask(other.work)];
-    for (let n = 0; n < 5; n += 1) await guard.ask(fails);
+    const asked = [asks.ask(early.work), asks.ask(other.work)];
+    for (let n = 0; n < 5; n += 1) await asks.ask(fails);
     early.resolve("old");
     await asked[0];
-    expect([guard.available(), said]).toEqual([false, ["tripped"]]);
+    expect([asks.available(), said]).toEqual([false, ["tripped"]]);
     other.reject(new Error("old"));
     await asked[1];
     clock.advance(1_000);
-    expect(guard.available()).toBe(true);
+    expect(asks.available()).toBe(true);
   });
 
   it("sends nothing once it is closed", async () => {
-    const { guard } = setUp();
-    guard.close();
-    expect(await guard.ask(answers)).toBeUndefined();
+    const { asks } = setUp();
+    asks.close();
+    expect(await asks.ask(answers)).toBeUndefined();
   });
 });

@@ -5,7 +5,7 @@ import type { Clock, Env } from "../../core/env.ts";
 /** What came of an ask; `skipped` never left the gateway. */
 export type Asked = "answered" | "failed" | "late" | "skipped";
 
-export interface GuardOptions {
+export interface AsksOptions {
   readonly clock: Clock;
   readonly random: Env["random"];
   /** How long one ask may take, in milliseconds. */
@@ -22,7 +22,8 @@ export interface GuardOptions {
   readonly recovered: () => void;
 }
 
-export interface Guard {
+/** Asks of the shared store. */
+export interface Asks {
   /** Whether an ask would be sent now. */
   available(): boolean;
   /** What the work resolves to; undefined when it fails, takes too long, or is not worth trying now. Never rejects. */
@@ -46,7 +47,7 @@ type State =
  * A state machine of its own and not opossum: an ask that comes too late must give its answer at once and yet go on counting
  * as in flight, and what trips is one connection, with nothing to choose instead.
  */
-export function openGuard(options: GuardOptions): Guard {
+export function openAsks(options: AsksOptions): Asks {
   const { clock, timeoutMs, maxInFlight, noted } = options;
   let state: State = { is: "closed" };
   let score = 0;
