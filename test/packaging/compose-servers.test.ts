@@ -6,10 +6,12 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { loadConfig } from "../../config/load.ts";
+import { kinds } from "../../gateway/kinds.ts";
 import { freePorts } from "../interop/support/ports.ts";
 import { ROOT, readCompose, readText, type Service } from "./files.ts";
 
-const { gateway: _, ...services } = readCompose().services;
+const { gateway: _, valkey, ...services } = readCompose().services;
 const config = parse(readText("deploy/compose.yaml")) as {
   readonly backends: Readonly<Record<string, { readonly kind: string; readonly endpoints?: readonly string[] }>>;
   readonly models: { readonly digits: { readonly versions: { readonly 1: { readonly targets: readonly Target[] } } } };
@@ -49,11 +51,27 @@ describe("the gateway's config", () => {
   });
 });
 
+describe("the store", () => {
+  test("is there only where its profile is asked for, and is the one that the gateway's config names", () => {
+    expect(valkey).toMatchObject({ profiles: ["store"] });
+    const file = join(ROOT, "deploy/compose.yaml");
+    const loaded = loadConfig({ text: readText("deploy/compose.yaml"), file, env: {} }, kinds);
+    expect(loaded.ok && loaded.config.store?.valkey).toBe("redis://valkey:6379");
+    expect(loaded.ok && loaded.config.models?.find(({ name }) => name === "iris")?.policies.has("cache")).toBe(true);
+  });
+
+  test("has a bound, gives way when it is full, and writes nothing to a disk", () => {
+    const words = valkey?.command?.join(" ") ?? "";
+    for (const word of ["--save  ", "--appendonly no", "--maxmemory 256mb", "--maxmemory-policy allkeys-lru"])
+      expect(words).toContain(word);
+  });
+});
+
 describe("each server finds its model", () => {
   const mountsOf = (name: string) =>
     new Map(
       service(name)
-        .volumes.map((volume) => volume.split(":") as [string, string])
+        .volumes?.map((volume) => volume.split(":") as [string, string])
         .map(([from, to]) => [to, from]),
     );
   const wordBehind = (words: readonly string[] = [], word: string) => words[words.indexOf(word) + 1];

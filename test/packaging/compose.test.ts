@@ -62,7 +62,7 @@ describe("docker-compose.yml", () => {
   test("builds from files that are there and mounts files that are there", () => {
     const { context, dockerfile } = gateway.build;
     expect(existsSync(join(ROOT, context, dockerfile))).toBe(true);
-    const mounts = Object.values(services).flatMap(({ volumes }) =>
+    const mounts = Object.values(services).flatMap(({ volumes = [] }) =>
       volumes.map((volume) => volume.split(":")[0] ?? ""),
     );
     expect(mounts).toEqual([

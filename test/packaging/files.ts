@@ -80,7 +80,8 @@ function jsonWords(instruction: Instruction): readonly string[] {
 /** What the tests look at of every service in the compose file. */
 export interface Service {
   readonly image?: string;
-  readonly volumes: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly profiles?: readonly string[];
   readonly command?: readonly string[];
   readonly entrypoint?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -89,6 +90,7 @@ export interface Service {
 
 /** And of the gateway's, which is built here. */
 export interface GatewayService extends Service {
+  readonly volumes: readonly string[];
   readonly build: { readonly context: string; readonly dockerfile: string };
   readonly ports: readonly string[];
   readonly stop_grace_period: string;
