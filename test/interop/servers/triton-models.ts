@@ -117,6 +117,12 @@ sequence_batching: {
 }
 ${values({ inputs: [["value", "INT32", "1"]], outputs: [["total", "INT32", "1"]] })}`,
   },
+  /** `y = x` times what stands in 1/factor.txt, which is 2 at first. */
+  factor: {
+    code: "factor.py",
+    versions: ["1"],
+    config: `max_batch_size: 0\n${values({ inputs: [["x", "INT32", "-1"]], outputs: [["y", "INT32", "-1"]] })}`,
+  },
   /** Cannot be loaded. */
   broken: {
     code: "broken.py",
@@ -135,6 +141,7 @@ export async function writeTritonModels(repository: string, names: readonly Trit
       const folder = join(repository, name, version);
       await mkdir(folder, { recursive: true });
       await copyFile(join(SERVERS, "triton", model.code), join(folder, "model.py"));
+      if (name === "factor") await writeFile(join(folder, "factor.txt"), "2");
     }
     const config = `name: "${name}"\nbackend: "python"\n${model.config}instance_group [{ kind: KIND_CPU }]\n`;
     await writeFile(join(repository, name, "config.pbtxt"), config);

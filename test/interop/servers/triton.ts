@@ -5,7 +5,7 @@ import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePorts } from "../support/ports.ts";
-import { answers, type RunningServer, startServer, workFolder } from "../support/server.ts";
+import { answers, type RunningServer, type ServerPlan, startServer, workFolder } from "../support/server.ts";
 import { isMissing, type Missing, type Venv, venv } from "../support/venv.ts";
 import { ONNX_RUNTIME, PYTHON, PYTHON_ENV } from "./paths.ts";
 import { type TritonModelName, writeTritonModels } from "./triton-models.ts";
@@ -15,8 +15,11 @@ const run = promisify(execFile);
 export interface TritonOptions {
   /** Those of `triton-models.ts` to serve. */
   readonly models?: readonly TritonModelName[];
-  /** `explicit` (the default) lets models be loaded and unloaded; all are loaded at the start either way. */
-  readonly control?: "explicit" | "none";
+  /**
+   * `explicit` (the default) lets models be loaded and unloaded, `poll` looks for changed files every second; all are loaded
+   * at the start in any case.
+   */
+  readonly control?: "explicit" | "poll" | "none";
   /** More words for its command line. */
   readonly args?: readonly string[];
 }
@@ -32,6 +35,8 @@ export interface Triton extends RunningServer {
   readonly folder: string;
   /** The file to which `stream` appends a line when it was cancelled. */
   readonly cancelled: string;
+  /** Ends it and starts it again on the same ports, with the files that it has by then. */
+  restart(): Promise<void>;
 }
 
 const USUAL: readonly TritonModelName[] = ["digits", "add_sub", "echo", "faulty", "stream"];
@@ -67,8 +72,12 @@ async function start(found: Venv, folder: string, options: TritonOptions): Promi
   await cp(join(PYTHON, "demo.py"), join(backend, "demo.py"));
   await writeTritonModels(repository, options.models ?? USUAL);
   const [http = 0, grpc = 0, metrics = 0] = await freePorts(3);
-  const explicit = (options.control ?? "explicit") === "explicit";
-  const running = await startServer({
+  const controls = {
+    explicit: ["--model-control-mode=explicit", "--load-model=*"],
+    poll: ["--model-control-mode=poll", "--repository-poll-secs=1"],
+    none: [],
+  };
+  const plan: ServerPlan = {
     command: join(home, "bin/tritonserver"),
     args: [
       ...["--model-repository", repository, "--backend-directory", join(folder, "backends")],
@@ -77,7 +86,7 @@ async function start(found: Venv, folder: string, options: TritonOptions): Promi
       ...["--grpc-address", "127.0.0.1", "--grpc-port", `${grpc}`],
       ...["--metrics-address", "127.0.0.1", "--metrics-port", `${metrics}`, "--allow-gpu-metrics=false"],
       ...["--exit-on-error=false", "--strict-readiness=false", "--disable-auto-complete-config"],
-      ...(explicit ? ["--model-control-mode=explicit", "--load-model=*"] : []),
+      ...controls[options.control ?? "explicit"],
       ...(options.args ?? []),
     ],
     env: {
@@ -89,13 +98,30 @@ async function start(found: Venv, folder: string, options: TritonOptions): Promi
     },
     ready: async () =>
       (await answers(http, "/v2/health/ready")()) && (await states(http)).every((one) => one.state !== "LOADING"),
-  });
+  };
+  let running = await startServer(plan);
   const failed = (await states(http)).filter((one) => one.state !== "READY" && one.name !== "broken");
   if (failed.length > 0) {
     await running.close();
     throw new Error(`Triton cannot load its models: ${JSON.stringify(failed)}`);
   }
-  return { ...running, version: await versionAt(http), http, grpc, metrics, python: found.python, folder, cancelled };
+  return {
+    ...running,
+    log: () => running.log(),
+    memoryBytes: () => running.memoryBytes(),
+    close: () => running.close(),
+    async restart() {
+      await running.close();
+      running = await startServer(plan);
+    },
+    version: await versionAt(http),
+    http,
+    grpc,
+    metrics,
+    python: found.python,
+    folder,
+    cancelled,
+  };
 }
 
 interface ModelState {
