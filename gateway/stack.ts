@@ -36,7 +36,7 @@ export function gatewayStack(parts: GatewayStack): Service {
  * The words of a model's policies, outermost first: what a request meets once its model is known. The words apply in
  * this order, whatever the order in which the config has them.
  */
-const ABOVE_ROUTE = [
+export const ABOVE_ROUTE = [
   // above everything that may queue, so that waiting counts; below the look-up, because the limit is the model's
   "timeout",
   // the rates of `limit`: above the route and the cache, because cached answers count too; below the deadline, because a store
