@@ -133,9 +133,16 @@ async function modelReady(wire: WireRequest, planes: Planes): Promise<WireReply>
 }
 
 function infer(wire: WireRequest, planes: Planes): Promise<WireReply> {
-  // what is binary is hardly decoded at all
-  const isJson = !wire.headers.has(HEADER_LENGTH);
-  return exchange(wire, planes, { ...codecFor(modelOf(wire)), ...(isJson ? { decoding: [] } : {}) });
+  return exchange(wire, planes, { ...codecFor(modelOf(wire)), ...(isRaw(wire) ? {} : { decoding: DECODING }) });
+}
+
+/** What the decoder looks at beside the body. */
+const DECODING = [HEADER_LENGTH];
+
+/** A body that is the one input's bytes: there is nothing to decode, and what it means is the signature's to say. */
+function isRaw({ headers }: WireRequest): boolean {
+  const length = headers.get(HEADER_LENGTH);
+  return length !== undefined && Number(length) === 0;
 }
 
 interface Form {

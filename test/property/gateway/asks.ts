@@ -21,6 +21,14 @@ const JSON_TYPE = ["content-type", "application/json"] as const;
 const oipBody = (values: string, more = "") =>
   `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[${values}]}]${more}}`;
 
+/** The header that says how long the JSON before binary tensors is. */
+export const LENGTH = "inference-header-content-length";
+const binaryHead = (datatype: string, shape: string, more: string) =>
+  `{"inputs":[{"name":"x","shape":${shape},"datatype":"${datatype}","parameters":{"binary_data_size":8}}]${more}}`;
+const BLANKS = " ".repeat(9);
+/** As long as the others. */
+const BINARY_HEAD = binaryHead("FP32", "[1,2]", BLANKS);
+
 /** Few different ones, so that most come again; each differs from another in one thing only. */
 const BODIES = {
   oip: [
@@ -40,6 +48,18 @@ const BODIES = {
     oipBody("1,"),
     "",
     "nothing",
+  ],
+  binary: [
+    `${BINARY_HEAD}abcdefgh`,
+    `${BINARY_HEAD}abcdefgi`,
+    `${BINARY_HEAD}abcdefg`,
+    `${BINARY_HEAD}abcdefghi`,
+    `${binaryHead("FP64", "[1,1]", BLANKS)}abcdefgh`,
+    `${binaryHead("FP32", "[2,1]", BLANKS)}abcdefgh`,
+    `${binaryHead("FP32", "[1,2]", ',"id":"a"')}abcdefgh`,
+    `${binaryHead("FP32", "[1,2]", ',"id":"b"')}abcdefgh`,
+    // JSON alone, where nobody says that it ends before the last bytes
+    `${oipBody("1,2").padEnd(BINARY_HEAD.length)}        `,
   ],
   rows: [
     '{"instances":[[1,2]]}',
@@ -70,15 +90,36 @@ const HEADERS: readonly (readonly (readonly [string, string])[])[] = [
   [["content-type", "application/x-www-form-urlencoded"]],
 ];
 
+/** How long the JSON is: rightly, a little wrongly, and not at all (0: the body is the bytes of the one input). */
+const LENGTHS: typeof HEADERS = [
+  [[LENGTH, String(BINARY_HEAD.length)]],
+  [
+    [LENGTH, String(BINARY_HEAD.length)],
+    ["x-request-id", "other"],
+  ],
+  [[LENGTH, String(BINARY_HEAD.length - 1)]],
+  [[LENGTH, "0"]],
+  [[LENGTH, "many"]],
+  [],
+];
+
 const FRONTS: readonly {
   readonly protocol: Protocol;
   readonly paths: readonly string[];
   readonly bodies: readonly string[];
+  /** `HEADERS` when absent. */
+  readonly headers?: typeof HEADERS;
 }[] = [
   {
     protocol: oipRest,
     paths: ["/v2/models/m/infer", "/v2/models/m/versions/1/infer", "/v2/models/n/infer"],
     bodies: BODIES.oip,
+  },
+  {
+    protocol: oipRest,
+    paths: ["/v2/models/m/infer", "/v2/models/m/versions/1/infer", "/v2/models/n/infer"],
+    bodies: BODIES.binary,
+    headers: LENGTHS,
   },
   {
     protocol: tfsRest,
@@ -98,7 +139,7 @@ const pick = <T>(random: () => number, items: readonly T[]): T => items[Math.flo
 
 /** One of few requests, so that most come again. */
 export function anAsk(random: () => number): Ask {
-  const { protocol, paths, bodies } = pick(random, FRONTS);
+  const { protocol, paths, bodies, headers = HEADERS } = pick(random, FRONTS);
   const query = random() < 0.2 ? pick(random, ["a=1", "a=2"]) : "";
-  return { protocol, path: pick(random, paths), query, headers: pick(random, HEADERS), body: pick(random, bodies) };
+  return { protocol, path: pick(random, paths), query, headers: pick(random, headers), body: pick(random, bodies) };
 }

@@ -10,7 +10,7 @@ import { type Contents, openContents } from "../../../policies/cache/contents.ts
 import { openDigests } from "../../../policies/cache/key.ts";
 import { runNow } from "../../../wire/sliced.ts";
 import { fakeEnv, seededRandom } from "../../support/fake-env.ts";
-import { type Ask, anAsk } from "./asks.ts";
+import { type Ask, anAsk, LENGTH } from "./asks.ts";
 
 const SECRET = new Uint8Array(32).fill(9);
 const digests = openDigests({ secret: SECRET });
@@ -151,6 +151,7 @@ async function differences(count: number, remembering: Parameters<typeof anArm>[
   const random = seededRandom(11);
   const [on, off] = [anArm(remembering), anArm()];
   const different: { readonly ask: Ask; readonly on: string; readonly off: string }[] = [];
+  let binary = 0;
   // one difference says enough
   for (let n = 0; n < count && different.length === 0; n += 1) {
     if (random() < 0.005) {
@@ -158,19 +159,22 @@ async function differences(count: number, remembering: Parameters<typeof anArm>[
       off.state.signature += 1;
     }
     const ask = anAsk(random);
+    const before = on.state.found;
     const [one, other] = [textOf(await askOf(ask, on.planes)), textOf(await askOf(ask, off.planes))];
     if (one !== other) different.push({ ask, on: one, off: other });
+    if (on.state.found > before && ask.headers.some(([name]) => name === LENGTH)) binary += 1;
   }
-  return { different, ...on.state };
+  return { different, binary, ...on.state };
 }
 
 const COUNT = 5_000;
 
 describe("a front that remembers bodies", () => {
   it("answers as one that decodes each of them, many of them from memory", { timeout: 60_000 }, async () => {
-    const { different, found, decoded } = await differences(COUNT);
+    const { different, binary, found, decoded } = await differences(COUNT);
     expect(different).toEqual([]);
-    expect(found).toBeGreaterThan(COUNT / 6);
+    expect(found).toBeGreaterThan(COUNT / 7);
+    expect(binary).toBeGreaterThan(50);
     expect(decoded).toBeGreaterThan(50);
   });
 
