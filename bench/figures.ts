@@ -8,12 +8,15 @@ import { fronts } from "./figures/fronts.ts";
 import { goodput } from "./figures/goodput.ts";
 import { hits } from "./figures/hits.ts";
 import { ingest } from "./figures/ingest.ts";
+import { killed } from "./figures/killed.ts";
 import { memory } from "./figures/memory.ts";
 import { overhead } from "./figures/overhead.ts";
 import { requests } from "./figures/requests.ts";
+import { retries } from "./figures/retries.ts";
 import { routes } from "./figures/routes.ts";
 import { served } from "./figures/served.ts";
 import { slow } from "./figures/slow.ts";
+import { stack } from "./figures/stack.ts";
 import { turns } from "./figures/turns.ts";
 import { upstream } from "./figures/upstream.ts";
 
@@ -33,4 +36,7 @@ export const figures: readonly Figure[] = [
   admission,
   slow,
   goodput,
+  killed,
+  retries,
+  stack,
 ];

@@ -7,4 +7,6 @@ export interface GatewaySetup {
   readonly log: "info" | "silent";
   /** What follows the word `batch` for every model; no batching when absent. */
   readonly batch?: unknown;
+  /** The config's models, in place of those of the repository. */
+  readonly models?: Readonly<Record<string, object>>;
 }

@@ -19,15 +19,17 @@ function configOf(setup: GatewaySetup) {
     listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0" },
     log: { level: setup.log },
     backends: { local: { kind: "onnx", repository: setup.repository, workers: 1, watch: false } },
-    ...(setup.batch === undefined ? {} : { models: batched(setup) }),
+    ...modelsOf(setup),
   });
   const loaded = loadConfig({ text, file: join(setup.repository, "bench.yaml"), env: {} }, kinds);
   if (!loaded.ok) throw new Error(loaded.mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "));
   return loaded.config;
 }
 
-function batched({ repository, batch }: GatewaySetup): Record<string, unknown> {
-  return Object.fromEntries(readdirSync(repository).map((name) => [name, { backend: "local", batch }]));
+function modelsOf({ repository, batch, models }: GatewaySetup): object {
+  if (models !== undefined) return { models };
+  if (batch === undefined) return {};
+  return { models: Object.fromEntries(readdirSync(repository).map((name) => [name, { backend: "local", batch }])) };
 }
 
 answer({

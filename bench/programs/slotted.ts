@@ -13,6 +13,7 @@ interface Endpoint {
   /** Inferences that came in each column of time since the script began. */
   timeline: number[];
   isIdle(): boolean;
+  disconnect(): void;
   close(): void;
 }
 
@@ -96,8 +97,11 @@ async function open(setup: SlottedSetup, { slots, delayMs, port = 0 }: SlottedEn
     mood: "well",
     timeline: [],
     isIdle: places.isIdle,
-    close() {
+    disconnect() {
       for (const socket of sockets) socket.destroy();
+    },
+    close() {
+      endpoint.disconnect();
       server.close();
     },
   };
@@ -134,8 +138,12 @@ answer({
     }
   },
   timeline: () => held.endpoints.map(({ timeline }) => Array.from(timeline, (count) => count ?? 0)),
+  /** Connections of before are ended: what is kept open of them would be another matter than the mood. */
   mood(mood: Mood) {
-    for (const endpoint of held.endpoints) endpoint.mood = mood;
+    for (const endpoint of held.endpoints) {
+      endpoint.mood = mood;
+      endpoint.disconnect();
+    }
   },
   isIdle: () => held.endpoints.every(({ isIdle }) => isIdle()),
   /** As a machine dies: nobody is told. */
