@@ -2,6 +2,7 @@
 
 import { abortReason, type Call } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
+import { seatOf, type Waiter, type Waiting } from "../../core/limit/queue.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { WireTensor } from "./messages.ts";
 
@@ -22,9 +23,11 @@ export interface RunResult {
   readonly ranMs: number;
 }
 
-export interface Job {
+export interface Job extends Waiting {
   readonly order: Order;
   readonly queuedAt: number;
+  /** When its answer is worthless, on the monotonic clock. */
+  readonly deadline: number;
   /** When it became the one that its worker runs; undefined before. */
   startedAt: number | undefined;
   /** The number it was last posted under; 0 before. */
@@ -37,10 +40,13 @@ export interface Job {
   reject(error: InferError): void;
 }
 
+/** What a job takes of its call. */
+export type JobCall = Pick<Call, "signal" | "clock" | "deadline"> & Waiter;
+
 /** @param events `left` is called at once when the caller leaves before the end; without it the job is pinned */
 export function openJob(
   order: Order,
-  call: Pick<Call, "signal" | "clock">,
+  call: JobCall,
   events: { readonly left?: (job: Job) => void } = {},
 ): { readonly job: Job; readonly result: Promise<RunResult> } {
   const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
@@ -57,8 +63,10 @@ export function openJob(
     events.left?.(job);
   };
   const job: Job = {
+    ...seatOf(order.inputs[0]?.shape[0] ?? 1, call),
     order,
     queuedAt: call.clock.now(),
+    deadline: call.deadline,
     startedAt: undefined,
     run: 0,
     pinned: events.left === undefined,
@@ -79,6 +87,19 @@ export function openJob(
 /** For a call whose worker ended under it. */
 export function workerLost(reason: string): InferError {
   return new InferError("bad-backend", "the worker that ran the model was lost", { cause: new Error(reason) });
+}
+
+/** For a call whose place in the queue was another's by then, or never its own. */
+export function full(waiting: number): InferError {
+  const text = `${waiting} runs wait for the model already`;
+  return new InferError("overloaded", text, { retryAfterMs: 1_000, unsent: true });
+}
+
+/** For a call that has waited until no run could be in time. */
+export function tooLate(runMs: number, leftMs: number): InferError {
+  const [needed, left] = [runMs, Math.max(0, leftMs)].map((ms) => Math.round(ms * 10) / 10);
+  const text = `the model needs about ${needed} ms of work, and ${left} ms are left`;
+  return new InferError("overloaded", text, { unsent: true });
 }
 
 /** For a call that would wait for workers which are not there. */

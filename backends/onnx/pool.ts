@@ -5,12 +5,12 @@ import type { Env } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
 import { openBuffers, type Packed, unpacked } from "./buffers.ts";
 import { type Crew, openCrew, type SessionSpec } from "./crew.ts";
-import { type Job, noWorker, type Order, openJob, type RunResult, workerLost } from "./job.ts";
+import { type Job, type JobCall, noWorker, type Order, openJob, type RunResult, workerLost } from "./job.ts";
 import type { Done, Link } from "./link.ts";
 import type { FromWorker, SessionFacts, ToWorker } from "./messages.ts";
 import type { SpawnWorker } from "./port.ts";
-import { openQueue } from "./queue.ts";
 import { type OpenSlots, openSlots } from "./slots.ts";
+import { openTurns } from "./turns.ts";
 
 export interface PoolOptions {
   readonly backend: string;
@@ -59,7 +59,7 @@ type Ran = Extract<FromWorker, { type: "answered" | "refused" }>;
 
 export function openPool(options: PoolOptions): Pool {
   const { env, maxQueue, runTimeoutMs } = options;
-  const queue = openQueue<Job>(maxQueue);
+  const queue = openTurns({ backend: options.backend, maxQueue, env, refused: forget });
   const buffers = openBuffers(MAX_KEPT_BYTES);
   const active = new Set<Job>();
   let lastRun = 0;
@@ -95,8 +95,7 @@ export function openPool(options: PoolOptions): Pool {
     const now = env.clock.now();
     const able = crew.links().filter((link) => link.state === "ready" && link.controls === 0);
     const stuck = able.filter((link) => now - (link.running?.startedAt ?? now) > STUCK_MS);
-    const nextFor = (link: Link) =>
-      takeBackFor(link, stuck) ?? queue.take((job) => link.sessions.has(job.order.session));
+    const nextFor = (link: Link) => takeBackFor(link, stuck) ?? queue.take(link.sessions);
     for (const link of able) if (link.running === undefined) give(link, nextFor(link) ?? takeBackFor(link, able));
     // a run that waits in the worker hides the way of a message; but not behind a long run, where it would only be stuck
     for (const link of able) {
@@ -171,6 +170,7 @@ export function openPool(options: PoolOptions): Pool {
     if (job.settled) env.emit({ type: "wasted", backend: options.backend, model, ranMs: message.ranMs });
     else if (message.type === "answered") {
       const queuedMs = (job.startedAt ?? job.queuedAt) - job.queuedAt;
+      queue.ran(job, message.ranMs);
       job.resolve({ outputs: message.outputs, queuedMs, ranMs: message.ranMs });
     } else {
       const { code, origin, cause } = message;
@@ -210,13 +210,13 @@ export function openPool(options: PoolOptions): Pool {
       const begun = link.port.ticket?.claim(job.run) !== true;
       if (begun || job.pinned) job.reject(error);
       if (job.settled) forget(job);
-      else queue.putBack(job.order.model, job);
+      else queue.putBack(job);
     }
   }
 
   function refuseHopeless(why: string): void {
     for (const job of queue.drain()) {
-      if (crew.canServe(job.order.session)) queue.putBack(job.order.model, job);
+      if (crew.canServe(job.order.session)) queue.putBack(job);
       else {
         job.reject(noWorker(why));
         forget(job);
@@ -225,7 +225,7 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function onLeft(job: Job): void {
-    if (queue.remove(job.order.model, job)) forget(job);
+    if (queue.remove(job)) forget(job);
     else {
       const link = crew.links().find((each) => each.waiting === job);
       if (link !== undefined && takeBack(link)) forget(job);
@@ -261,18 +261,15 @@ export function openPool(options: PoolOptions): Pool {
       if (!crew.canServe(order.session)) throw noWorker("none is left that has loaded it");
       const { job, result } = openJob(order, call, { left: onLeft });
       active.add(job);
-      if (!queue.push(order.model, job)) {
-        env.emit({ type: "queue-full", backend: options.backend, model: order.model });
-        job.reject(
-          new InferError("overloaded", `${maxQueue} runs wait for the model already`, { retryAfterMs: 1_000 }),
-        );
-        forget(job);
-      }
+      queue.push(job);
       dispatch();
       return result;
     },
     load: (spec) => crew.load({ ...spec, warmUp: warmUp(spec) }),
-    unload: (session) => crew.unload(session),
+    async unload(session) {
+      await crew.unload(session);
+      queue.forget(session);
+    },
     async hash(paths) {
       const link = crew.links()[0];
       if (link === undefined) throw noWorker("they are being replaced");
@@ -292,6 +289,7 @@ export function openPool(options: PoolOptions): Pool {
 }
 
 // warm-ups have no caller: what is too long for them is runTimeout
-function nobody(env: Env): Pick<Call, "signal" | "clock"> {
-  return { signal: new AbortController().signal, clock: env.clock };
+function nobody(env: Env): JobCall {
+  const { signal } = new AbortController();
+  return { signal, clock: env.clock, deadline: Number.POSITIVE_INFINITY, priority: 0, purpose: "warm-up" };
 }

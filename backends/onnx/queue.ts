@@ -1,9 +1,15 @@
-// The runs that wait for a worker: bounded for each model, taken round-robin over the models.
+// The runs that wait for a worker: bounded for each model, taken round-robin over the models, within one by priority and tenant.
 
-export interface FairQueue<T> {
+import { openQueue as openLine, type Queue, type Waiting } from "../../core/limit/queue.ts";
+
+export interface FairQueue<T extends Waiting> {
   readonly size: number;
-  /** Puts it behind the others of its model; false when the model's queue is full. */
-  push(model: string, entry: T): boolean;
+  /**
+   * Puts it behind the others of its model, priority and tenant.
+   *
+   * @returns who lost its place in a full queue, perhaps the newcomer itself; undefined where there was room
+   */
+  push(model: string, entry: T): T | undefined;
   /** Puts back, before the others of its model, what had been taken and did not run; never refused. */
   putBack(model: string, entry: T): void;
   /** Takes out one whose caller has left; false when it is not here. */
@@ -17,21 +23,42 @@ export interface FairQueue<T> {
   drain(): T[];
 }
 
-/** @param maxPerModel how many may wait for one model */
-export function openQueue<T>(maxPerModel: number): FairQueue<T> {
-  // Insertion order is the order of turns: a served model goes to the end. Sets, since a caller leaves from the middle.
+/**
+ * First come first served, also when many wait: who keeps many requests open before a local model has them all answered. Callers
+ * who would rather be refused early say so by `limit`.
+ *
+ * @param maxPerModel how many may wait for one model
+ */
+export function openQueue<T extends Waiting>(maxPerModel: number): FairQueue<T> {
+  // Insertion order is the order of turns: a served model goes to the end.
   const models = new Map<string, Line<T>>();
+  // mostly there is one or none, which needs no order
+  let only: { readonly model: string; readonly entry: T } | undefined;
   let size = 0;
 
   const lineOf = (model: string): Line<T> => {
-    const line = models.get(model) ?? { returned: [], waiting: new Set() };
+    const line = models.get(model) ?? { returned: [], waiting: openLine<T>(maxPerModel) };
     models.set(model, line);
     return line;
   };
-  const lengthOf = (line: Line<T>) => line.returned.length + line.waiting.size;
   const shorten = (model: string, line: Line<T>) => {
     size -= 1;
     if (lengthOf(line) === 0) models.delete(model);
+  };
+  const put = (model: string, entry: T): T | undefined => {
+    const line = lineOf(model);
+    // what was put back keeps its place
+    if (line.returned.length > 0 && lengthOf(line) >= maxPerModel) return entry;
+    const loser = line.waiting.add(entry, false);
+    if (loser === undefined) size += 1;
+    return loser;
+  };
+  const settleOnly = () => {
+    if (only === undefined) return;
+    const { model, entry } = only;
+    only = undefined;
+    size -= 1;
+    put(model, entry);
   };
 
   return {
@@ -39,28 +66,37 @@ export function openQueue<T>(maxPerModel: number): FairQueue<T> {
       return size;
     },
     push(model, entry) {
-      const known = models.get(model);
-      if (known !== undefined && lengthOf(known) >= maxPerModel) return false;
-      lineOf(model).waiting.add(entry);
-      size += 1;
-      return true;
+      if (size > 0) {
+        settleOnly();
+        return put(model, entry);
+      }
+      only = { model, entry };
+      size = 1;
+      return undefined;
     },
     putBack(model, entry) {
+      settleOnly();
       lineOf(model).returned.push(entry);
       size += 1;
     },
     remove(model, entry) {
+      settleOnly();
       const line = models.get(model);
-      if (line === undefined) return false;
-      if (!takeOut(line, entry)) return false;
+      if (line === undefined || !takeOut(line, entry)) return false;
       shorten(model, line);
       return true;
     },
     take(suits) {
+      if (only !== undefined) {
+        const { entry } = only;
+        if (!suits(entry)) return undefined;
+        only = undefined;
+        size = 0;
+        return entry;
+      }
       for (const [model, line] of models) {
         const entry = firstThat(line, suits);
         if (entry === undefined) continue;
-        takeOut(line, entry);
         models.delete(model);
         if (lengthOf(line) > 0) models.set(model, line);
         size -= 1;
@@ -69,7 +105,8 @@ export function openQueue<T>(maxPerModel: number): FairQueue<T> {
       return undefined;
     },
     drain() {
-      const all = [...models.values()].flatMap((line) => [...line.returned, ...line.waiting]);
+      settleOnly();
+      const all = [...models.values()].flatMap(({ returned, waiting }) => [...returned, ...emptied(waiting)]);
       models.clear();
       size = 0;
       return all;
@@ -77,21 +114,29 @@ export function openQueue<T>(maxPerModel: number): FairQueue<T> {
   };
 }
 
-interface Line<T> {
+interface Line<T extends Waiting> {
   readonly returned: T[];
-  readonly waiting: Set<T>;
+  readonly waiting: Queue<T>;
+}
+
+function lengthOf<T extends Waiting>({ returned, waiting }: Line<T>): number {
+  return returned.length + waiting.size;
 }
 
 // Beyond the first: versions of a model may be in different workers, and the one in front must not hold up the others.
-function firstThat<T>(line: Line<T>, suits: (entry: T) => boolean): T | undefined {
-  for (const entry of line.returned) if (suits(entry)) return entry;
-  for (const entry of line.waiting) if (suits(entry)) return entry;
-  return undefined;
+function firstThat<T extends Waiting>(line: Line<T>, suits: (entry: T) => boolean): T | undefined {
+  const at = line.returned.findIndex(suits);
+  if (at !== -1) return line.returned.splice(at, 1)[0];
+  return line.waiting.take(false, suits);
 }
 
-function takeOut<T>(line: Line<T>, entry: T): boolean {
+function takeOut<T extends Waiting>(line: Line<T>, entry: T): boolean {
   const at = line.returned.indexOf(entry);
-  if (at === -1) return line.waiting.delete(entry);
+  if (at === -1) return line.waiting.remove(entry);
   line.returned.splice(at, 1);
   return true;
+}
+
+function emptied<T extends Waiting>(waiting: Queue<T>): T[] {
+  return Array.from({ length: waiting.size }, () => waiting.take(false)).flatMap((entry) => entry ?? []);
 }

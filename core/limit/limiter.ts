@@ -6,7 +6,7 @@ import type { ShedReason } from "../event.ts";
 import type { Outcome } from "../outcome.ts";
 import { openOverload } from "./overload.ts";
 import { openPace } from "./pace.ts";
-import { openQueue, type Waiting } from "./queue.ts";
+import { openQueue, seatOf, type Waiting } from "./queue.ts";
 
 export interface LimiterOptions {
   /** Whose limit it is, as a message says it: `model "m"`, `the endpoint`. */
@@ -175,15 +175,6 @@ export function openLimiter(options: LimiterOptions): Limiter {
 function inQueue(reason: InferError): InferError {
   if (reason.code !== "deadline-exceeded") return reason;
   return new InferError(reason.code, reason.message, { cause: reason, unsent: true });
-}
-
-/** A priority beyond any that a request may ask for is as good as the last one. */
-const LAST = 2 ** 32;
-
-/** 1 is the highest priority; whoever says nothing comes after all who do, and what no user waits for comes last. */
-function seatOf(rows: number, { tenant = "", priority, purpose }: Call): Waiting {
-  const said = priority === 0 ? LAST : Math.min(priority, LAST - 1);
-  return { tenant, level: purpose === "user" ? said : LAST + 1, rows: Math.max(1, rows) };
 }
 
 function full({ limit, queue }: LimiterOptions): string {

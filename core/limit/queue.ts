@@ -1,5 +1,7 @@
 // Those who wait for a permit, bounded: by priority, within a priority by turns of the tenants, and within a tenant by arrival.
 
+import type { Call } from "../call.ts";
+
 /** What the queue looks at of one that waits. */
 export interface Waiting {
   readonly tenant: string;
@@ -20,8 +22,8 @@ export interface Queue<T extends Waiting> {
   add(one: T, newestFirst: boolean): T | undefined;
   /** Takes it out; false when it is not there. */
   remove(one: T): boolean;
-  /** Takes out who is next. */
-  take(newestFirst: boolean): T | undefined;
+  /** Takes out who is next of those that suit; of all when nothing is said. */
+  take(newestFirst: boolean, suits?: (one: T) => boolean): T | undefined;
   /** The one that has waited longest. */
   oldest(): T | undefined;
   /** Of the lowest priority that waits, the one that has waited longest. */
@@ -45,6 +47,18 @@ interface Tenant<T> {
   rows: number;
   /** Rows it was served, counted from the turn at which it came. */
   turn: number;
+}
+
+/** A priority beyond any that a request may ask for is as good as the last one. */
+const LAST = 2 ** 32;
+
+/** What a place in the queue depends on. */
+export type Waiter = Pick<Call, "tenant" | "priority" | "purpose">;
+
+/** 1 is the highest priority; whoever says nothing comes after all who do, and what no user waits for comes last. */
+export function seatOf(rows: number, { tenant = "", priority, purpose }: Waiter): Waiting {
+  const said = priority === 0 ? LAST : Math.min(priority, LAST - 1);
+  return { tenant, level: purpose === "user" ? said : LAST + 1, rows: Math.max(1, rows) };
 }
 
 /** @param most how many may wait, at least 1 */
@@ -75,6 +89,13 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
     return true;
   };
 
+  const serve = ({ level, tenant, one }: Found<T>): T => {
+    level.turn = tenant.turn;
+    tenant.turn += one.rows;
+    remove(one);
+    return one;
+  };
+
   return {
     get size() {
       return all.size;
@@ -90,15 +111,14 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
       return loser;
     },
     remove,
-    take(newestFirst) {
+    take(newestFirst, suits) {
       const level = highestOf(levels);
       const tenant = level === undefined ? undefined : nextOf(level);
       const one = newestFirst ? tenant?.ones.last() : tenant?.ones.first();
       if (level === undefined || tenant === undefined || one === undefined) return undefined;
-      level.turn = tenant.turn;
-      tenant.turn += one.rows;
-      remove(one);
-      return one;
+      if (suits === undefined || suits(one)) return serve({ level, tenant, one });
+      const other = firstThat(levels, suits, newestFirst);
+      return other === undefined ? undefined : serve(other);
     },
     oldest: () => all.values().next().value,
     oldestOfLowest: () => lowestOf(levels)?.all.values().next().value,
@@ -131,6 +151,26 @@ function nextOf<T>({ tenants }: Level<T>): Tenant<T> | undefined {
   return next;
 }
 
+interface Found<T> {
+  readonly level: Level<T>;
+  readonly tenant: Tenant<T>;
+  readonly one: T;
+}
+
+/** Who is next of those that suit, where who is next of all does not. */
+function firstThat<T>(
+  levels: ReadonlyMap<number, Level<T>>,
+  suits: (one: T) => boolean,
+  newestFirst: boolean,
+): Found<T> | undefined {
+  for (const level of [...levels.values()].sort((a, b) => a.number - b.number)) {
+    for (const tenant of [...level.tenants.values()].sort((a, b) => a.turn - b.turn)) {
+      for (const one of tenant.ones.values(newestFirst)) if (suits(one)) return { level, tenant, one };
+    }
+  }
+  return undefined;
+}
+
 /** The tenant with the most rows; the newcomer's own where several have as many. */
 function fattestOf<T>({ tenants }: Level<T>, newcomer: string | undefined): Tenant<T> | undefined {
   let fattest = newcomer === undefined ? undefined : tenants.get(newcomer);
@@ -143,6 +183,7 @@ interface Chain<T> {
   readonly size: number;
   first(): T | undefined;
   last(): T | undefined;
+  values(newestFirst: boolean): Generator<T, void, void>;
   add(value: T): void;
   remove(value: T): void;
 }
@@ -163,6 +204,11 @@ function openChain<T>(): Chain<T> {
     },
     first: () => first?.value,
     last: () => last?.value,
+    *values(newestFirst) {
+      for (let link = newestFirst ? last : first; link !== undefined; link = newestFirst ? link.before : link.after) {
+        yield link.value;
+      }
+    },
     add(value) {
       const link: Link<T> = { value, before: last, after: undefined };
       links.set(value, link);

@@ -2,7 +2,7 @@
 
 import type { Order } from "../../backends/onnx/job.ts";
 import { openPool, type Pool, type PoolSpec } from "../../backends/onnx/pool.ts";
-import { type OwnedCall, openCall } from "../../core/call.ts";
+import { type CallInit, type OwnedCall, openCall } from "../../core/call.ts";
 import type { InferError } from "../../core/error.ts";
 import { type FakeEnv, fakeEnv } from "./fake-env.ts";
 import { type FakeCrew, type FakeCrewOptions, fakeCrew } from "./onnx-fake-worker.ts";
@@ -12,7 +12,7 @@ export interface Bench {
   readonly env: FakeEnv;
   readonly crew: FakeCrew;
   /** Asks for a run; the answer tells what became of it. */
-  ask(model: string, tag?: number): Asked;
+  ask(model: string, tag?: number, init?: Partial<CallInit>): Asked;
   load(model: string, spec?: Partial<PoolSpec>): Promise<unknown>;
   /** Everything that settles at once has settled. */
   rest(): Promise<void>;
@@ -64,8 +64,8 @@ export async function bench(options: BenchOptions = {}): Promise<Bench> {
     crew,
     rest,
     load,
-    ask(model, tag = 0) {
-      const call = openCall({ id: "1", traceparent: "", clock: env.clock, protocol: "test" });
+    ask(model, tag = 0, init = {}) {
+      const call = openCall({ id: "1", traceparent: "", clock: env.clock, protocol: "test", ...init });
       const asked: Asked = { call, state: "waiting", message: "", queuedMs: -1 };
       pool.run(orderOf(model, tag), call).then(
         ({ queuedMs }) => Object.assign(asked, { state: "answered", queuedMs }),

@@ -92,6 +92,49 @@ describe("bounds", () => {
     ]);
   });
 
+  it("a higher priority has the place of a lower one in a full queue, and its turn before it", async () => {
+    const { ask, crew, env, rest } = await bench({ process: true, maxQueue: 2 });
+    ask("a", 0);
+    const [low, lower, high] = [ask("a", 1), ask("a", 2, { priority: 9 }), ask("a", 3, { priority: 1 })];
+    await rest();
+    expect([low.state, lower.state, high.state]).toEqual(["overloaded", "waiting", "waiting"]);
+    expect(low.message).toBe("2 runs wait for the model already");
+    expect(env.events.filter(({ type }) => type === "shed")).toEqual([
+      { type: "shed", of: { at: "endpoint", backend: "local", endpoint: "local/local" }, reason: "displaced" },
+    ]);
+    expect(drain(crew, 0)).toEqual(["a:0", "a:3", "a:2"]);
+  });
+
+  it("tenants take turns, however many runs of one wait", async () => {
+    const { ask, crew } = await bench({ process: true });
+    for (let tag = 1; tag <= 4; tag += 1) ask("a", tag, { tenant: "many" });
+    for (let tag = 5; tag <= 6; tag += 1) ask("a", tag, { tenant: "few" });
+    expect(drain(crew, 0)).toEqual(["a:1", "a:2", "a:5", "a:3", "a:6", "a:4"]);
+  });
+
+  it("who has become too late while it waited is not run, as long as others wait", async () => {
+    const { ask, crew, env, rest } = await bench({ process: true });
+    const finish = () => crew.workers[0]?.finish({ ranMs: 40 });
+    for (let i = 0; i < 12; i += 1) {
+      ask("a", i);
+      finish();
+    }
+    ask("a", 20);
+    const [late, patient, alone] = [ask("a", 21, { timeoutMs: 90 }), ask("a", 22), ask("a", 23, { timeoutMs: 130 })];
+    env.clock.advance(60);
+    finish();
+    await rest();
+    expect([late.state, late.message, inside(crew, 0)]).toEqual([
+      "overloaded",
+      "the model needs about 40 ms of work, and 30 ms are left",
+      "a:22",
+    ]);
+    env.clock.advance(60);
+    finish();
+    await rest();
+    expect([patient.state, alone.state, inside(crew, 0)]).toEqual(["answered", "waiting", "a:23"]);
+  });
+
   it("a run of a session that nobody has is refused at once", async () => {
     const { ask, rest } = await bench();
     const asked = ask("unknown");
