@@ -3,8 +3,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Event } from "../../core/event.ts";
 
-/** What is counted here: the process's own troubles, and the warm-ups of endpoints. */
-type ProcessEvent = Extract<Event, { type: `process-${string}` | "warm-up" }>;
+export type ProcessEvent = Extract<Event, { type: `process-${string}` }>;
 
 /** Counts what the process says of itself. */
 export function openProcessSeries(registers: Registry[]): (event: ProcessEvent) => void {
@@ -32,12 +31,6 @@ export function openProcessSeries(registers: Registry[]): (event: ProcessEvent) 
     labelNames: ["listener"],
     registers,
   });
-  const warmUps = new Counter({
-    name: "sluice_warm_ups_total",
-    help: "Warm-ups of endpoints that were new or had come back, by what came of them.",
-    labelNames: ["backend", "endpoint", "model", "result"],
-    registers,
-  });
   return (event) => {
     switch (event.type) {
       case "process-overload":
@@ -51,9 +44,6 @@ export function openProcessSeries(registers: Registry[]): (event: ProcessEvent) 
         return;
       case "process-connection":
         connections.inc({ listener: event.listener });
-        return;
-      case "warm-up":
-        warmUps.inc({ backend: event.backend, endpoint: event.endpoint, model: event.model, result: event.result });
         return;
       default:
         event satisfies never;
