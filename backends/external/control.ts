@@ -45,7 +45,8 @@ async function onAll(
   changing(model);
   const ends = await Promise.allSettled(servers.map(async ({ connection }) => act(connection.control ?? {})));
   changing(model);
-  for (const server of servers) server.lookNow();
+  // whoever has had a model loaded may ask for it at once, as of a server alone
+  await Promise.all(servers.map((server) => server.lookNow()));
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 

@@ -23,8 +23,8 @@ export interface ServerEndpoint extends Endpoint, Source {
   readonly connection: Connection;
   /** What it was found to be now, perhaps with another weight, zone, tier or tags; true when anything is another. */
   move(place: Place): boolean;
-  /** Asks it soon for what it has. */
-  lookNow(): void;
+  /** Asks it soon for what it has; resolves when it has told, or cannot tell. */
+  lookNow(): Promise<void>;
 }
 
 export interface EndpointOptions {

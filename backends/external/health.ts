@@ -24,8 +24,8 @@ export interface Health {
   readonly healthy: boolean;
   /** A call could not reach the server, or lost it: asks now, but no more often than a failing endpoint is asked. */
   suspect(): void;
-  /** Looks now, or again after the look that is going on. */
-  lookNow(): void;
+  /** Looks now, or again after the look that is going on; resolves when that has ended, well or not. */
+  lookNow(): Promise<void>;
   close(): void;
 }
 
@@ -55,6 +55,8 @@ export function openHealth(options: HealthOptions): Health {
   let suspected = false;
   let closed = false;
   let stopTimer = () => {};
+  /** Those who wait for the end of the next question. */
+  let waiting: (() => void)[] = [];
 
   const turn = (healthy: boolean, reason?: string) => {
     const next = healthy ? "healthy" : "unhealthy";
@@ -79,10 +81,13 @@ export function openHealth(options: HealthOptions): Health {
     suspected = false;
     running = new AbortController();
     startedAt = env.clock.now();
+    const told = waiting;
+    waiting = [];
     const fault = await question(running.signal);
     running = undefined;
+    if (!closed) judge(fault);
+    for (const tell of told) tell();
     if (closed) return;
-    judge(fault);
     const now = again;
     again = false;
     if (now) void check();
@@ -127,12 +132,16 @@ export function openHealth(options: HealthOptions): Health {
       later(Math.max(0, startedAt + doubtMs - env.clock.now()));
     },
     lookNow() {
-      if (closed) return;
-      if (running !== undefined) again = true;
-      else void check();
+      if (closed) return Promise.resolve();
+      return new Promise((resolve) => {
+        waiting.push(resolve);
+        if (running !== undefined) again = true;
+        else void check();
+      });
     },
     close() {
       closed = true;
+      for (const tell of waiting) tell();
       stopTimer();
       running?.abort(new InferError("cancelled", "the endpoint is closed"));
     },

@@ -2,7 +2,7 @@
 
 import type { Call } from "../../core/call.ts";
 import { InferError, restated } from "../../core/error.ts";
-import type { InferResponse } from "../../core/request.ts";
+import type { InferResponse, Reply } from "../../core/request.ts";
 import { DEFAULT_WIRE_LIMITS as limits } from "../../wire/oip-json.ts";
 import { decodeResponse, type OipProtoResponse } from "../../wire/oip-proto.ts";
 import { decodeStreamPart } from "../../wire/oip-proto-stream.ts";
@@ -67,6 +67,13 @@ function faultOf(message: string): InferError {
   return new InferError("bad-backend", text || "the server failed without a reason", { retryable: "no", cause });
 }
 
+/** How answers become a reply. */
+interface Answering {
+  readonly toPart: (response: OipProtoResponse) => InferResponse;
+  /** The caller takes both a stream and one answer, so an only answer that says that it is the last is the reply. */
+  readonly orWhole: boolean;
+}
+
 /**
  * The answers as the parts of a reply, once the first of them has come. A reader who never starts leaves the stream to the
  * call's end.
@@ -75,9 +82,13 @@ function faultOf(message: string): InferError {
  */
 export async function openAnswers(
   answers: AsyncGenerator<OipProtoResponse>,
-  toPart: (response: OipProtoResponse) => InferResponse,
-): Promise<AsyncIterable<InferResponse>> {
+  { toPart, orWhole }: Answering,
+): Promise<Reply> {
   let first: IteratorResult<OipProtoResponse> | undefined = await answers.next();
+  if (orWhole && first.done !== true && first.value.final === true) {
+    await answers.return(undefined);
+    return toPart(first.value);
+  }
   const partOf = (result: IteratorResult<OipProtoResponse>): IteratorResult<InferResponse> =>
     result.done === true ? { done: true, value: undefined } : { done: false, value: toPart(result.value) };
   const iterator: AsyncIterator<InferResponse> = {
@@ -91,5 +102,5 @@ export async function openAnswers(
       return { done: true, value: undefined };
     },
   };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return { kind: "stream", parts: { [Symbol.asyncIterator]: () => iterator } };
 }

@@ -139,7 +139,7 @@ async function inferStream(link: OipGrpcLink, asked: Asked): Promise<Reply> {
   const toPart = (response: OipProtoResponse) =>
     responseOf(link, request, { response, outputs: asOrdered(request, response.outputs) });
   // the first answer is awaited: what fails before it fails the call, and may be tried elsewhere
-  return { kind: "stream", parts: await openAnswers(answers, toPart) };
+  return openAnswers(answers, { toPart, orWhole: request.stream });
 }
 
 async function encode(link: OipGrpcLink, { request, call }: Asked, id: string): Promise<Uint8Array> {

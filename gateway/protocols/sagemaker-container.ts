@@ -4,7 +4,8 @@ import { invalid } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import type { ModelRef } from "../../core/request.ts";
 import { exchange } from "./exchange.ts";
-import { decode, encodeWhole } from "./sagemaker/invoke.ts";
+import { encodeContainer } from "./sagemaker/container.ts";
+import { decode } from "./sagemaker/invoke.ts";
 import { targetModel, targetName } from "./sagemaker/target.ts";
 import { fail, failOf } from "./torchserve/fail.ts";
 import { rememberedBy } from "./typed-body.ts";
@@ -47,8 +48,8 @@ function invoke(model: ModelRef, wire: WireRequest, planes: Planes): Promise<Wir
     protocol: NAME,
     model,
     ...rememberedBy(wire, ["accept"]),
-    decode: (asked, at) => decode({ model, stream: false, accept: "accept" }, asked, at),
-    encode: encodeWhole,
+    decode: (asked, at) => decode({ model, stream: "known", accept: "accept" }, asked, at),
+    encode: encodeContainer,
     fail: failOf(model, planes),
   });
 }

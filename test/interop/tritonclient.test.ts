@@ -19,6 +19,7 @@ const CHECKS = [
   "infer_json",
   "infer_mixed",
   "infer_asynchronously",
+  "aio",
   "options",
   "compression",
   "bytes",
@@ -36,7 +37,7 @@ interface Checked {
 async function check(): Promise<Checked | Missing> {
   const client = await venv("tritonclient", {
     packages: [["tritonclient[http]", "numpy"]],
-    check: "import numpy, tritonclient.http",
+    check: "import numpy, tritonclient.http.aio",
   });
   if (isMissing(client)) return client;
   const gateway = await startDemo();

@@ -3,12 +3,14 @@
 Usage: python tritonclient_checks.py HOST:PORT
 """
 
+import asyncio
 import json
 import sys
 import traceback
 
 import numpy as np
 import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 client = triton.InferenceServerClient(sys.argv[1], concurrency=8)
@@ -74,6 +76,26 @@ def check_infer_asynchronously():
         result = one.get_result()
         assert result.get_response()["id"] == str(i)
         np.testing.assert_array_equal(result.as_numpy("OUTPUT0"), np.full((1, 16), i + 7, np.int32))
+
+
+def check_aio():
+    async def ask():
+        async with triton_aio.InferenceServerClient(sys.argv[1]) as own:
+            assert await own.is_server_ready() and await own.is_model_ready("iris")
+            assert not await own.is_model_ready("nobody")
+            for binary in (True, False):
+                pending = (own.infer("add_sub", add_sub_inputs(binary), request_id="7") for _ in range(50))
+                for result in await asyncio.gather(*pending):
+                    is_sum_and_difference(result)
+                    assert result.get_response()["id"] == "7"
+            try:
+                await own.infer("nobody", add_sub_inputs(True))
+            except InferenceServerException as error:
+                assert error.status() == "404" and "nobody" in error.message(), (error.status(), error.message())
+            else:
+                raise AssertionError("expected an InferenceServerException")
+
+    asyncio.run(ask())
 
 
 def check_options():

@@ -22,14 +22,14 @@ export const NAME = "sagemaker";
 /** What an invocation is read with. */
 export interface Invocation {
   readonly model: ModelRef;
-  /** The answer is wanted as a stream of frames. */
-  readonly stream: boolean;
+  /** The answer is wanted as a stream: wherever there may be one, where the model is known to give one, or not at all. */
+  readonly stream: boolean | "known";
   /** The header that says in which form. */
   readonly accept: string;
 }
 
 /** Where an answer is written. */
-interface At {
+export interface At {
   readonly call: Call;
   readonly planes: Planes;
 }
@@ -44,7 +44,8 @@ export async function decode(
   const typed = { body: wire.body as Uint8Array, contentType: wire.headers.get("content-type") };
   const { inputs, form, opaque } = await readTypedBody(typed, { declared, wire, planes });
   const wanted = opaque ? form : acceptedForm(wire.headers.get(accept), form);
-  const isStream = stream && (opaque || declared?.decoupled !== false);
+  const decoupled = declared?.decoupled;
+  const isStream = stream === "known" ? decoupled === true : stream && (opaque || decoupled !== false);
   return {
     request: { model, task: "infer", inputs, parameters: NO_PARAMETERS, stream: isStream },
     hints: { sluice: NO_PARAMETERS },
@@ -78,13 +79,14 @@ export async function encodeFrames(reply: Reply, form: BodyForm, at: At): Promis
 }
 
 /** The header that names who answered. */
-const VARIANT = "x-amzn-invoked-production-variant";
+export const VARIANT = "x-amzn-invoked-production-variant";
 
 async function* one(response: InferResponse): AsyncGenerator<InferResponse> {
   yield response;
 }
 
-function write(response: InferResponse, form: BodyForm, { call, planes }: At): Promise<TypedBody> {
+/** The bytes of one answer or part. */
+export function write(response: InferResponse, form: BodyForm, { call, planes }: At): Promise<TypedBody> {
   const small = response.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
   const work = writeTypedBody(response, { form, rows: "predictions" });
   return Promise.resolve(planes.run(work, { small, signal: call.signal }));

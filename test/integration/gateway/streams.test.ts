@@ -213,6 +213,69 @@ test.each([
   expect(await ask("free")).toEqual({ parts: ["bonjour"] });
 });
 
+describe("a container", () => {
+  const typed = (type: string, accept = type) =>
+    gateway.ask({
+      method: "POST",
+      path: "/models/typed/invoke",
+      body: "[3]",
+      headers: { "content-type": type, accept },
+    });
+
+  test("streams the pieces of a payload in chunks, with the type of the first", async () => {
+    parts = () => some(pieces("bon"), pieces("jour"));
+    const answer = await gateway.ask({ method: "POST", path: "/models/free/invoke", body: "x" });
+    expect([
+      answer.status,
+      answer.headers["transfer-encoding"],
+      answer.headers["content-type"],
+      `${answer.body}`,
+    ]).toEqual([200, "chunked", "text/plain", "bonjour"]);
+  });
+
+  test("hands the first piece on before there is a second", async () => {
+    let go = () => {};
+    const more = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    parts = async function* () {
+      try {
+        yield pieces("bon");
+        await more;
+        yield pieces("jour");
+      } finally {
+        ended += 1;
+      }
+    };
+    const came: string[] = [];
+    const answer = await fetch(`http://127.0.0.1:${gateway.port}/models/free/invoke`, { method: "POST", body: "x" });
+    for await (const chunk of answer.body!) {
+      came.push(Buffer.from(chunk).toString());
+      go();
+    }
+    expect(came).toEqual(["bon", "jour"]);
+  });
+
+  test.each([
+    ["text/csv", "0\n1\n"],
+    ["application/jsonlines", "0\n1\n"],
+  ])("streams rows as lines of %s", async (type, text) => {
+    parts = () => some(numbers(0), numbers(1));
+    const answer = await typed("application/json", type);
+    expect([answer.headers["transfer-encoding"], `${answer.body}`]).toEqual(["chunked", text]);
+  });
+
+  test("gives a fault before the first piece its status, and breaks the connection off behind it", async () => {
+    parts = () => some(new InferError("bad-backend", "out of words"));
+    const early = await gateway.ask({ method: "POST", path: "/models/free/invoke", body: "x" });
+    expect([early.status, `${early.body}`]).toEqual([503, expect.stringContaining("out of words")]);
+    await until(() => ended === 1);
+    ended = 0;
+    parts = () => some(pieces("bon"), new InferError("bad-backend", "out of words"));
+    await expect(gateway.ask({ method: "POST", path: "/models/free/invoke", body: "x" })).rejects.toThrow();
+  });
+});
+
 // as Triton does
 test.each([
   [

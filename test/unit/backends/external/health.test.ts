@@ -201,10 +201,23 @@ describe("a look", () => {
 
   test("asked for during another one follows it at once, and only one however often it was asked for", async () => {
     const { seen, health } = setUp();
-    for (let i = 0; i < 10; i++) health.lookNow();
+    for (let i = 0; i < 10; i++) void health.lookNow();
     await settle();
     expect(seen).toMatchObject({ asked: [0, 0], looks: 2 });
   });
+});
+
+test("whoever asked for a look hears when one that began later has ended, or that there will be none", async () => {
+  const { seen, health } = setUp();
+  const looks: (number | undefined)[] = [];
+  // the first look is going on: it may have begun before whatever is asked about
+  void health.lookNow().then(() => looks.push(seen.looks));
+  await settle();
+  void health.lookNow().then(() => looks.push(seen.looks));
+  await settle();
+  expect(looks).toEqual([2, 3]);
+  health.close();
+  await health.lookNow();
 });
 
 test("a closed health asks nothing more and leaves no timer", async () => {
@@ -212,7 +225,7 @@ test("a closed health asks nothing more and leaves no timer", async () => {
   await settle();
   health.close();
   health.suspect();
-  health.lookNow();
+  void health.lookNow();
   await pass(env, 20_000, 5000);
   expect(seen.asked).toEqual([0]);
   expect(env.clock.pending).toBe(0);
