@@ -3,9 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backendKinds } from "../../backends/registry.ts";
+import { deafKind } from "../support/deaf-backend.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
 import { until } from "../support/http-client.ts";
-import { LEAVERS, type Row } from "../support/leaving.ts";
+import { LEAVERS, type Leave, type Row } from "../support/leaving.ts";
 import { type AskedHttp, startRecorded } from "../support/recorded.ts";
 import { type AskedGrpc, startRecordedGrpc } from "../support/recorded-grpc.ts";
 
@@ -93,22 +94,44 @@ describe.each([0, 1, 2, 3])("a client that leaves while server %i works", (i) =>
   test.each(LEAVERS)("is heard of there within 100 ms: $front", async ({ ask, dialect }) => {
     const server = servers[i]!;
     const ports = { http: gateway.port, grpc: gateway.grpcPort };
-    let least = Number.POSITIVE_INFINITY;
-    for (let n = 0; n < TRIES && least > WITHIN_MS; n += 1) {
-      const before = server.asked().length;
-      const leave = ask(ports, modelOf(i, dialect), INPUTS);
-      await until(() => server.asked().length > before);
-      const asked = server.asked().at(-1)!;
-      expect(asked.cancelled).toBe(false);
-      const left = performance.now();
-      leave();
-      await until(() => asked.cancelled);
-      least = Math.min(least, performance.now() - left);
-    }
+    const least = await heardAfterMs(server, () => ask(ports, modelOf(i, dialect), INPUTS));
     expect(least, server.backend).toBeLessThan(WITHIN_MS);
     await until(async () => (await gateway.metrics()).sum("sluice_in_flight_requests") === 0);
   });
 });
+
+/** How long after its client has left a server hears of it, the least of some tries; it throws when it never does. */
+async function heardAfterMs(server: Played, ask: () => Leave, tries = TRIES): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < tries && least > WITHIN_MS; n += 1) {
+    const before = server.asked().length;
+    const leave = ask();
+    await until(() => server.asked().length > before);
+    const asked = server.asked().at(-1)!;
+    expect(asked.cancelled).toBe(false);
+    const left = performance.now();
+    leave();
+    await until(() => asked.cancelled, 3_000);
+    least = Math.min(least, performance.now() - left);
+  }
+  return least;
+}
+
+test("the check sees a gateway whose calls do not end with their clients", async () => {
+  const server = await overHttp("triton", "protocol: http");
+  const deaf = await startGateway({
+    yaml: `timeout: 60s\nbackends:\n  b: ${server.yaml}\nmodels:\n  m: {backend: b, model: add_sub}\n`,
+    kinds: backendKinds.map(deafKind),
+  });
+  try {
+    await until(async () => (await deaf.ask({ path: "/v2/models/m/ready" })).status === 200, 20_000);
+    const ask = () => LEAVERS[0]!.ask({ http: deaf.port, grpc: deaf.grpcPort }, "m", INPUTS);
+    await expect(heardAfterMs(server, ask, 1)).rejects.toThrow("never came true: () => asked.cancelled");
+  } finally {
+    await server.close();
+    await deaf.close();
+  }
+}, 60_000);
 
 test("a call that several wait for goes on until the last of them has left", async () => {
   const server = servers[2]!;
