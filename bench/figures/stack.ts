@@ -16,9 +16,8 @@ const { small } = models;
 const CALLERS = [1, 8];
 const SPAN = { warmMs: 300, measureMs: 1500 };
 const US = 1_000_000;
-/** Different requests of each measurement, and measurements until they come again: by then their answers have long gone. */
-const DIFFERENT = 1024;
-const TURNS = 8;
+/** More than are sent in a span; no other span sends the same. */
+const DIFFERENT = 12_288;
 const CACHE = "64KiB";
 
 const NONE = { backend: "local", deadline: false };
@@ -64,9 +63,14 @@ export const stack: Figure = {
       say("warming up");
       for (const { port } of served) await warmUp({ client, port }, effort);
       const findings: Finding[] = [];
+      let turn = 0;
+      const nextTurn = () => {
+        turn += 1;
+        return turn;
+      };
       for (const callers of CALLERS) {
         say(`${callers} ${callers === 1 ? "caller" : "callers"}`);
-        findings.push(await measureCase({ callers, served, client }, effort));
+        findings.push(await measureCase({ callers, served, client, nextTurn }, effort));
       }
       return findings;
     });
@@ -74,10 +78,10 @@ export const stack: Figure = {
 };
 
 /** Requests of one row, no two alike. */
-function differentRequests(turn: number): readonly Uint8Array[] {
+function differentRequests(span: number): readonly Uint8Array[] {
   const shape = [1, ...small.inputShape];
   return Array.from({ length: DIFFERENT }, (_, i) => {
-    const seed = (turn % TURNS) * DIFFERENT + i;
+    const seed = span * DIFFERENT + i;
     const body = binaryBody({ name: small.input, shape, values: inputFor(small, 1, seed) });
     const headers = { ...body.headers, "x-user": String(seed) };
     return post(`/v2/models/${small.name}/infer`, { ...body, headers });
@@ -88,20 +92,21 @@ interface Case {
   readonly callers: number;
   readonly served: readonly Served[];
   readonly client: Program;
+  /** Counts measurements over all cases. */
+  nextTurn(): number;
 }
 
-async function measureCase({ callers, served, client }: Case, effort: Effort): Promise<Finding> {
+async function measureCase({ callers, served, client, nextTurn }: Case, effort: Effort): Promise<Finding> {
   const span = { warmMs: SPAN.warmMs * effort.scale, measureMs: SPAN.measureMs * effort.scale };
   const hitsBefore = await Promise.all(served.map(cacheHits));
   const cpu = served.map(() => [] as number[]);
-  let turn = 0;
   const arms = served.map(({ name, port, program }, i): Arm => {
     return {
       name,
       async measure() {
-        turn += 1;
-        const load = { port, requests: differentRequests(turn), connections: callers };
-        const others = differentRequests(turn + TURNS / 2);
+        const turn = nextTurn();
+        const load = { port, requests: differentRequests(2 * turn), connections: callers };
+        const others = differentRequests(2 * turn + 1);
         await client.ask<LoadFacts>("load", { ...load, requests: others, warmMs: span.warmMs, measureMs: 0 });
         const used = cpuSeconds([program.pid]);
         const facts = await client.ask<LoadFacts>("load", { ...load, warmMs: 0, measureMs: span.measureMs });
