@@ -50,7 +50,7 @@ export async function recall<D extends DecodedRequest>(
   ];
   const key = memo.key(words, body);
   // a decoder sees nothing of a request but what is in the key
-  const seen = { ...wire, headers };
+  const seen: WireRequest = { ...wire, headers, id: "", traceparent: "", peer: "" };
   const { data, hasStrayed } = fixedData(planes.data, model, told);
   const decode = (signal: AbortSignal) => codec.decode({ ...seen, signal }, { ...planes, data });
   // others may wait for the same answer when this client has gone
