@@ -46,7 +46,21 @@ export function didYouMean(word: string, known: readonly string[]): string {
   // A third of the word may be wrong, or two letters of a short one; beyond that a guess misleads.
   const allowed = Math.max(2, Math.floor(word.length / 3));
   const off = distance(word.toLowerCase(), nearest.toLowerCase());
-  return off <= allowed && off < nearest.length ? `, did you mean ${JSON.stringify(nearest)}?` : "";
+  const meant = off <= allowed && off < nearest.length ? nearest : partOf(word, known);
+  return meant === undefined ? "" : `, did you mean ${JSON.stringify(meant)}?`;
+}
+
+/** Fewer letters in common say nothing. */
+const PART = 5;
+
+/** The one known word that is a part of the one given, or of which that is one: circuitBreaker is breaker, retries are retry. */
+function partOf(word: string, known: readonly string[]): string | undefined {
+  const given = word.toLowerCase().replace(/ies$/, "y");
+  const [found, ...others] = known.filter((one) => {
+    const [short = "", long = ""] = [given, one.toLowerCase()].sort((a, b) => a.length - b.length);
+    return short.length >= PART && (long.startsWith(short) || long.endsWith(short));
+  });
+  return others.length === 0 ? found : undefined;
 }
 
 /** What is said of a word that the config language does not have, where those that it has there are known. */

@@ -64,8 +64,9 @@ function readRest(document: z.ZodType<Document>, config: unknown, error: z.ZodEr
 function without(value: unknown, path: readonly string[]): unknown {
   const [step, ...deeper] = path;
   if (step === undefined || !isMap(value)) return undefined;
-  const kept = deeper.length > 0 && Object.hasOwn(value, step) ? without(value[step], deeper) : undefined;
-  if (kept === undefined && !Object.hasOwn(value, step)) return undefined;
+  // where the holder is not there, another fault of its has taken it out already
+  if (!Object.hasOwn(value, step)) return deeper.length > 0 ? value : undefined;
+  const kept = deeper.length > 0 ? without(value[step], deeper) : undefined;
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) => {
       if (key !== step) return [[key, inner] as const];

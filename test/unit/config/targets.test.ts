@@ -177,7 +177,7 @@ describe("a policy's word that may stand under a backend", () => {
   it("is checked there, and guessed at when misspelt", () => {
     const wrong = load("backends: {b: {kind: onnx, repository: m, balance: least}}");
     expect(wrong.ok ? [] : wrong.mistakes.map(({ path, message }) => `${path}: ${message}`)).toEqual([
-      'backends.b.balance: expected one of least-time, round-robin, got "least"',
+      'backends.b.balance: expected one of least-time, round-robin, got "least", did you mean "least-time"?',
     ]);
     const misspelt = load("backends: {b: {kind: onnx, repository: m, balanc: least-time}}");
     expect(misspelt.ok ? [] : misspelt.mistakes.map(({ path, message }) => `${path}: ${message}`)).toEqual([
