@@ -106,10 +106,3 @@ export function longOf(value: bigint): protobuf.Long {
   const high = Number(BigInt.asIntN(32, value >> 32n));
   return { low, high, unsigned: value >= 0n };
 }
-
-/** The bytes of a varint of a whole number in [0, 2^53). */
-export function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes += 1;
-  return bytes;
-}

@@ -1,8 +1,9 @@
 // The operator's changes of the config while the gateway runs, on the admin listener.
 
 import type { Change, Changes, HistoryEntry, Note } from "../../core/change.ts";
-import { asInferError, InferError, invalid } from "../../core/error.ts";
-import type { Protocol, WireReply, WireRequest } from "../../core/protocol.ts";
+import { InferError, invalid } from "../../core/error.ts";
+import type { Protocol, WireRequest } from "../../core/protocol.ts";
+import { changeFailed, json, refuseBrowsers } from "./operator-answer.ts";
 
 /** A change that was refused says all its reasons; the config in force has stayed. */
 export function changesProtocol(changes: Changes): Protocol {
@@ -10,7 +11,7 @@ export function changesProtocol(changes: Changes): Protocol {
     name: "changes",
     listener: "http",
     prefixes: ["/admin/config", "/admin/history", "/admin/rollback", "/admin/plan", "/admin/models"],
-    fail,
+    fail: changeFailed,
     routes: [
       { method: "GET", path: "/admin/config", handle: async () => json(200, shown(changes.inForce())) },
       { method: "GET", path: "/admin/history", handle: async () => json(200, listed(changes.history())) },
@@ -35,7 +36,7 @@ export function changesProtocol(changes: Changes): Protocol {
             const plan = await changes.plan(textOf(wire));
             return plan.ok ? json(200, plan) : json(400, { error: plan.reasons.join("\n"), reasons: plan.reasons });
           } catch (error) {
-            return fail(error);
+            return changeFailed(error);
           }
         },
       },
@@ -48,12 +49,6 @@ export function changesProtocol(changes: Changes): Protocol {
   };
 }
 
-function fail(error: unknown): WireReply {
-  const { code, message } = asInferError(error);
-  const status = { "permission-denied": 403, "not-found": 404, "invalid-argument": 400, unsupported: 405 };
-  return json(Object.hasOwn(status, code) ? status[code as keyof typeof status] : 500, { error: message });
-}
-
 function changing(change: (wire: WireRequest, note: Note) => Promise<Change>): Protocol["routes"][number]["handle"] {
   return async (wire) => {
     try {
@@ -63,19 +58,9 @@ function changing(change: (wire: WireRequest, note: Note) => Promise<Change>): P
       if (!done.ok) return json(400, { error: done.reasons.join("\n"), reasons: done.reasons });
       return json(200, { ...summary(done.entry), warnings: done.warnings });
     } catch (error) {
-      return fail(error);
+      return changeFailed(error);
     }
   };
-}
-
-/**
- * A page that somebody reads on this machine could else send a change to its loopback address.
- *
- * @throws InferError permission-denied
- */
-export function refuseBrowsers({ headers }: Pick<WireRequest, "headers">): void {
-  if (!headers.has("origin")) return;
-  throw new InferError("permission-denied", "changes are not taken from pages in a browser (header origin)");
 }
 
 const MAX_NOTE = 500;
@@ -126,12 +111,4 @@ function shown(entry: HistoryEntry) {
 
 function listed(entries: readonly HistoryEntry[]) {
   return { entries: entries.map(summary) };
-}
-
-function json(status: number, value: unknown): WireReply {
-  return {
-    status,
-    headers: { "content-type": "application/json" },
-    body: Buffer.from(`${JSON.stringify(value)}\n`),
-  };
 }

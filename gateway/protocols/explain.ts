@@ -12,6 +12,7 @@ import {
 } from "../../core/protocol.ts";
 import type { InferRequest, Select } from "../../core/request.ts";
 import { isDatatype, type Parameters, type Tensor } from "../../core/tensor.ts";
+import { json } from "./operator-answer.ts";
 import { describeDecisions } from "./way.ts";
 
 const STATUS: Record<Code, number> = {
@@ -129,12 +130,4 @@ function inputOf(text: string): Tensor {
     throw invalid(`input: expected name:datatype:[shape] such as x:FP32:[1,30], got ${JSON.stringify(text)}`);
   const shape = sizes === "" ? [] : sizes.split(",").map(Number);
   return { name, datatype, shape, data: new Uint8Array(0) };
-}
-
-function json(status: number, value: unknown): WireReply {
-  return {
-    status,
-    headers: { "content-type": "application/json" },
-    body: Buffer.from(`${JSON.stringify(value)}\n`),
-  };
 }
