@@ -22,9 +22,9 @@ export interface Eligible {
  * those that have as many calls as they may and those that asked for a pause are left out as long as any other is there.
  */
 export function eligibleSeats(all: readonly Seat[], avoid: readonly string[], view: View): Eligible {
-  const [only] = all;
-  if (only !== undefined && all.length === 1) return { seats: only.candidate.serves() ? all : [], panic: false };
   const serving = all.filter(({ candidate }) => candidate.serves());
+  // where nobody else has the model there is no health to compare, and a breaker is to be believed, so that callers fail fast
+  if (serving.length < 2) return { seats: serving, panic: false };
   const healthy = serving.filter((seat) => seat.available());
   const panic = healthy.length < view.panicBelow * serving.length;
   const usable = panic ? serving : healthy;

@@ -14,6 +14,7 @@ function guarded(by: (typeof WAYS)[number] = "round-robin") {
   const asked: string[] = [];
   const due = new Set<string>();
   const closed = new Set(["a", "b", "c"]);
+  const without = new Set<string>();
   const candidates = ["a", "b", "c"].map((id): Candidate => {
     const { endpoint } = fakeEndpoint({ id }, env).candidate;
     const answer = (how: string) => async () => {
@@ -24,7 +25,7 @@ function guarded(by: (typeof WAYS)[number] = "round-robin") {
       endpoint,
       available: () => closed.has(id),
       due: () => due.has(id),
-      serves: () => true,
+      serves: () => !without.has(id),
       service: answer(""),
       anyway: answer(" anyway"),
     };
@@ -32,7 +33,7 @@ function guarded(by: (typeof WAYS)[number] = "round-robin") {
   const words = by === "hash" ? { by, key: "peer" } : by;
   const service = balance.build(balance.options.parse(words), { model: "m", env })({ list: () => candidates });
   const ask = (init: object = {}) => service(requestFor("m"), { ...aCall(env, { peer: "1.2.3.4" }), ...init });
-  return { ask, asked, due, closed };
+  return { ask, asked, due, closed, without };
 }
 
 describe("a balancer", () => {
@@ -65,5 +66,13 @@ describe("a balancer", () => {
     asked.length = 0;
     for (let i = 0; i < 3; i += 1) await ask();
     expect([...asked].sort()).toEqual(["a anyway", "b anyway", "c anyway"]);
+  });
+
+  it("believes the guard of the only endpoint that has the model, as that of one that is alone", async () => {
+    const { ask, asked, closed, without } = guarded();
+    for (const id of ["b", "c"]) without.add(id);
+    closed.delete("a");
+    await ask();
+    expect(asked).toEqual(["a"]);
   });
 });
