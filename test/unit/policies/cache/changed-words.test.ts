@@ -37,7 +37,10 @@ function changing() {
       identity: () => model.identity,
       run: runAtOnce,
       room,
-    })(async () => answerOf((model.runs += 1)));
+    })(async () => {
+      model.runs += 1;
+      return answerOf(model.runs);
+    });
     return async (init: Partial<CallInit> = {}) => {
       const call = openCall({ id: "1", traceparent: "", clock: env.clock, protocol: "test", ...init });
       await cached(requestFor("m", { inputs: [ints("x", [1])] }), call);
