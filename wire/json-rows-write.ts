@@ -5,6 +5,7 @@ import { elementCount, type Tensor } from "../core/tensor.ts";
 import { type ElementStyle, type Elements, openElements } from "./json-elements.ts";
 import { type JsonWriter, put, putString } from "./json-write.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
+import { OTHER_ROWS } from "./split-rows.ts";
 
 /** How tensors are written. */
 export interface WriteRows {
@@ -121,7 +122,7 @@ function rowsOf(tensors: readonly Tensor[], how: WriteRows): number {
       throw new InferError("unsupported", `${how.word} "${name}": ${said}`);
     }
     if (rows !== undefined && size !== rows) {
-      throw new InferError("unsupported", `${how.word} "${name}": expected ${rows} rows, got ${size}`);
+      throw new InferError("unsupported", `${how.word} "${name}": expected ${rows} rows, got ${size}; ${OTHER_ROWS}`);
     }
     rows = size;
   }

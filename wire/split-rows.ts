@@ -3,6 +3,9 @@
 import { InferError } from "../core/error.ts";
 import { ELEMENT_BYTES, elementCount, readU32, type Tensor } from "../core/tensor.ts";
 
+/** Who carries tensors that have not equally many rows. */
+export const OTHER_ROWS = "the Open Inference Protocol carries tensors of other row counts";
+
 /**
  * The rows of tensors: for each, every tensor's part of it, without the first dimension, as a view.
  *
@@ -29,7 +32,7 @@ function countRows(tensors: readonly Tensor[]): number {
       throw new InferError("unsupported", `input "${name}": ${said}`);
     }
     if (rows !== undefined && size !== rows) {
-      throw new InferError("unsupported", `input "${name}": expected ${rows} rows, got ${size}`);
+      throw new InferError("unsupported", `input "${name}": expected ${rows} rows, got ${size}; ${OTHER_ROWS}`);
     }
     rows = size;
   }

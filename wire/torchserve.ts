@@ -248,15 +248,21 @@ function* readPart(
   how: { readonly limits: { readonly maxNesting: number }; readonly options: SliceOptions },
 ): Sliced<Tensor> {
   const { name, filename, body } = part;
-  const isPayload = spec?.datatype === undefined || isOneElement({ datatype: spec.datatype, shape: ones(spec.shape) });
-  if (spec === undefined || isPayload) {
+  if (spec?.datatype === undefined || isPayload(part, spec)) {
     const contentType = part.contentType ?? (filename === undefined ? "text/plain" : UNKNOWN_TYPE);
-    return yield* readOpaque(name, body, { contentType, ...(filename === undefined ? {} : { filename }) });
+    const tensor = yield* readOpaque(name, body, { contentType, ...(filename === undefined ? {} : { filename }) });
+    return spec?.shape === undefined ? tensor : { ...tensor, shape: ones(spec.shape) };
   }
   const s = yield* openJson(body, { ...how.options, maxNesting: how.limits.maxNesting });
   const tensor = yield* readValue(s, { spec, label: `input "${name}"`, depth: 0 });
   if (skipSpace(s) !== 0 || s.at < s.end) throw syntaxError(s, "the end of the text");
   return tensor;
+}
+
+/** The bytes of one element, unless the part says that it is JSON and there may be more than one. */
+function isPayload({ contentType }: FormPart, { datatype = "BYTES", shape = [] }: RowSpec): boolean {
+  const isList = mediaType(contentType) === JSON_TYPE && shape.some((size) => size < 0);
+  return !isList && isOneElement({ datatype, shape: ones(shape) });
 }
 
 const ones = (shape: readonly number[] = []): readonly number[] => shape.map((size) => (size < 0 ? 1 : size));

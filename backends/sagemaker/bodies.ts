@@ -53,7 +53,9 @@ export async function writeBody(
   if (first !== undefined && type !== undefined) return { parts: [payloadOf(first)], contentType: type };
   if (format === "npy") {
     if (first === undefined || second !== undefined) {
-      throw invalid(`expected one input, which is what an array of NumPy holds, got ${request.inputs.length}`);
+      throw invalid(
+        `expected one input, which is what an array of NumPy holds, got ${request.inputs.length}; format: instances carries several`,
+      );
     }
     return { parts: encodeNpy(first), contentType: NPY_TYPE };
   }

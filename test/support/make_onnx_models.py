@@ -49,6 +49,12 @@ def identities():
         nodes = [helper.make_node("Identity", ["x"], ["y"])]
         save(f"identity_{word}", nodes, [value("x", kind, ["n", "m"])], [value("y", kind, ["n", "m"])])
     kind = TensorProto.FLOAT
+    # two inputs of their own kinds, which need not have equally many rows
+    for one, other in (("fp32", "int64"), ("bytes", "fp32")):
+        nodes = [helper.make_node("Identity", ["x"], ["u"]), helper.make_node("Identity", ["w"], ["v"])]
+        inputs = [value("x", TYPES[one], ["n", "m"]), value("w", TYPES[other], ["k", "l"])]
+        outputs = [value("u", TYPES[one], ["n", "m"]), value("v", TYPES[other], ["k", "l"])]
+        save(f"identity_{one}_{other}", nodes, inputs, outputs)
     node = [helper.make_node("Identity", ["x"], ["y"])]
     save("scalar", node, [value("x", kind, [])], [value("y", kind, [])])
     # the checker wants a shape, ONNX Runtime does not

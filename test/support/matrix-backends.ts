@@ -11,7 +11,7 @@ import { backendKinds } from "../../backends/registry.ts";
 import { sagemakerServer } from "../../backends/sagemaker.ts";
 import { tfServingServer } from "../../backends/tf-serving.ts";
 import { torchServeServer } from "../../backends/torchserve.ts";
-import type { ModelMetadata } from "../../core/model.ts";
+import type { ModelMetadata, TensorSpec } from "../../core/model.ts";
 import type { Service } from "../../core/service.ts";
 import { runNow } from "../../wire/sliced.ts";
 import { fakeEnv } from "./fake-env.ts";
@@ -39,6 +39,8 @@ export interface MatrixBackend {
   /** The name of its output: a server that echoes has the input's, our ONNX fixtures have `y`. */
   readonly output: string;
   readonly service: (value: Value) => Service;
+  /** The same for a model of the two inputs x and w, and the names of its outputs. */
+  readonly several: { readonly outputs: readonly [string, string]; readonly service: (x: Value, w: Value) => Service };
   close(): Promise<void>;
 }
 
@@ -99,6 +101,11 @@ export async function openBackends(): Promise<readonly MatrixBackend[]> {
 /** The name of the only model that a played server has. */
 const MODEL = "m";
 
+const asModel =
+  (infer: Service): Service =>
+  (request, call) =>
+    infer({ ...request, model: { ...request.model, name: MODEL } }, call);
+
 function openEchoing({ kind, form, echo, connect }: Echoing): MatrixBackend {
   return {
     kind,
@@ -106,7 +113,11 @@ function openEchoing({ kind, form, echo, connect }: Echoing): MatrixBackend {
     output: "x",
     service: (value) => {
       const connection = connect(echoDoor(echo, value));
-      return (request, call) => connection.infer({ ...request, model: { ...request.model, name: MODEL } }, call);
+      return asModel(connection.infer);
+    },
+    several: {
+      outputs: ["x", "w"],
+      service: (x, w) => asModel(connect(echoDoorOf(echo, [specOf("x", x), specOf("w", w)])).infer),
     },
     close: async () => {},
   };
@@ -119,16 +130,19 @@ async function openLocal(): Promise<MatrixBackend> {
     await repository.put(word, "1", `identity_${word}`);
   }
   await repository.put("scalar", "1", "scalar");
+  for (const word of ["fp32_int64", "bytes_fp32"]) await repository.put(word, "1", `identity_${word}`);
   const { endpoint, backend, settled } = await openBackend(repository.root, { workers: 1 });
   await settled();
+  const ask =
+    (name: string): Service =>
+    (request, call) =>
+      endpoint.infer({ ...request, model: { name, select: { by: "version", version: "1" } } }, call);
   return {
     kind: "onnx",
     form: "",
     output: "y",
-    service: (value) => (request, call) => {
-      const name = value.shape.length === 0 ? "scalar" : value.datatype.toLowerCase();
-      return endpoint.infer({ ...request, model: { name, select: { by: "version", version: "1" } } }, call);
-    },
+    service: (value) => ask(value.shape.length === 0 ? "scalar" : value.datatype.toLowerCase()),
+    several: { outputs: ["u", "v"], service: (x, w) => ask(`${x.datatype}_${w.datatype}`.toLowerCase()) },
     async close() {
       await backend.close();
       await repository.close();
@@ -143,14 +157,19 @@ export function specOf(name: string, { datatype, shape }: Value) {
 
 /** A door whose server echoes, and tells one model that takes the value. */
 export function echoDoor(echo: Echoing["echo"], value: Value): Door {
+  return echoDoorOf(echo, [specOf("x", value)]);
+}
+
+/** The same for a model of several inputs. */
+export function echoDoorOf(echo: Echoing["echo"], specs: readonly TensorSpec[]): Door {
   const env = fakeEnv();
   const absent = (): never => {
     throw new Error("this server does not speak that");
   };
   const told: ModelMetadata = {
     ...{ name: MODEL, version: "1", versions: ["1"], platform: "", stateful: false },
-    inputs: [specOf("x", value)],
-    outputs: [specOf("x", value)],
+    inputs: specs,
+    outputs: specs,
   };
   return {
     ...{ backend: "b", endpoint: "b/server:80", url: new URL("http://server:80"), env },

@@ -43,10 +43,11 @@ export const oipGrpcEcho: GrpcEcho = (message) =>
     ...payloadsOf(message, 7).map((raw) => bytesField(6, raw)),
   ]);
 
-/** TensorFlow Serving's columns: the only input's value, as its server gives an only output. */
+/** TensorFlow Serving's columns: an only input's value, as its server gives an only output; several by their names. */
 export const tfsColumnEcho: HttpEcho = ({ body }) => {
   const inputs = memberText(body, "inputs");
-  const isNamed = inputs.toString("latin1").trimStart().startsWith('{"x"');
+  const text = inputs.toString("latin1").trimStart();
+  const isNamed = text.startsWith('{"x"') && !text.includes(',"w":');
   return json('{"outputs":', isNamed ? memberText(inputs, "x") : inputs, "}");
 };
 

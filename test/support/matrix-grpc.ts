@@ -22,23 +22,43 @@ export const PREDICT = {
 
 /** A ModelInferRequest of one input, its elements raw or in typed contents. */
 export function writeOip(value: Value, model: string, how: "raw" | "typed"): Uint8Array {
-  const dims = Buffer.concat(value.shape.map((size) => varint(BigInt(size))));
-  const contents = how === "typed" ? [bytesField(5, listed(value, CONTENTS))] : [];
-  const input = [bytesField(1, "x"), bytesField(2, value.datatype), bytesField(3, dims), ...contents];
-  const raw = how === "raw" ? [bytesField(7, value.data)] : [];
-  return Buffer.concat([bytesField(1, model), bytesField(5, Buffer.concat(input)), ...raw]);
+  return writeOipAll([["x", value]], model, how);
 }
 
+/** The same of several inputs by their names. */
+export function writeOipAll(values: Named, model: string, how: "raw" | "typed"): Uint8Array {
+  const inputs = values.map(([name, value]) => {
+    const dims = Buffer.concat(value.shape.map((size) => varint(BigInt(size))));
+    const contents = how === "typed" ? [bytesField(5, listed(value, CONTENTS))] : [];
+    const input = [bytesField(1, name), bytesField(2, value.datatype), bytesField(3, dims), ...contents];
+    return bytesField(5, Buffer.concat(input));
+  });
+  const raws = how === "raw" ? values.map(([, value]) => bytesField(7, value.data)) : [];
+  return Buffer.concat([bytesField(1, model), ...inputs, ...raws]);
+}
+
+/** Values under the names of their tensors. */
+export type Named = readonly (readonly [name: string, value: Value])[];
+
+/** What is understood of several outputs, by their names. */
+export type ReadAll = ReadonlyMap<string, Read>;
+
 function readOipGrpc(reply: WireReply): Read {
+  const [only] = readOipAll(reply).values();
+  if (only === undefined) throw new Error("expected an output with raw contents");
+  return only;
+}
+
+/** All outputs of a ModelInferResponse with raw contents. */
+export function readOipAll(reply: WireReply): ReadAll {
   const message = wholeBody(reply);
-  const [output] = payloadsOf(message, 5);
-  const [data] = payloadsOf(message, 6);
-  if (output === undefined || data === undefined) throw new Error("expected an output with raw contents");
-  return {
-    datatype: Buffer.from(payloadsOf(output, 2)[0]!).toString(),
-    shape: varintsOf(output, 3).map(Number),
-    data,
-  };
+  const raws = payloadsOf(message, 6);
+  return new Map(
+    payloadsOf(message, 5).map((output, i) => {
+      const [name, datatype] = [1, 2].map((field) => Buffer.from(payloadsOf(output, field)[0]!).toString());
+      return [name!, { datatype: datatype!, shape: varintsOf(output, 3).map(Number), data: raws[i]! }];
+    }),
+  );
 }
 
 /** Values by one of the numbered lists that a message has for each kind of element; undefined where there is none. */
@@ -81,17 +101,37 @@ const DTYPES: Record<Datatype, number> = {
 
 /** A PredictRequest of one input, its elements in tensor_content or in the list of their datatype. */
 export function writePredict(value: Value, model: string, how: "content" | "typed"): Uint8Array {
-  const content = value.datatype === "BYTES" ? packedTexts(value) : value.data;
-  const contents = how === "content" ? bytesField(4, content) : listed(value, TYPED);
-  const dims = value.shape.map((size) => bytesField(2, varintField(1, BigInt(size))));
-  const tensor = [varintField(1, BigInt(DTYPES[value.datatype])), bytesField(2, Buffer.concat(dims)), contents];
-  const entry = [bytesField(1, "x"), bytesField(2, Buffer.concat(tensor))];
-  return Buffer.concat([bytesField(1, bytesField(1, model)), bytesField(2, Buffer.concat(entry))]);
+  return writePredictAll([["x", value]], model, how);
+}
+
+/** The same of several inputs by their names. */
+export function writePredictAll(values: Named, model: string, how: "content" | "typed"): Uint8Array {
+  const entries = values.map(([name, value]) => {
+    const content = value.datatype === "BYTES" ? packedTexts(value) : value.data;
+    const contents = how === "content" ? bytesField(4, content) : listed(value, TYPED);
+    const dims = value.shape.map((size) => bytesField(2, varintField(1, BigInt(size))));
+    const tensor = [varintField(1, BigInt(DTYPES[value.datatype])), bytesField(2, Buffer.concat(dims)), contents];
+    return bytesField(2, Buffer.concat([bytesField(1, name), bytesField(2, Buffer.concat(tensor))]));
+  });
+  return Buffer.concat([bytesField(1, bytesField(1, model)), ...entries]);
+}
+
+/** All outputs of a PredictResponse; `likeOf` says what the output of a name was as an input. */
+export function readPredictAll(reply: WireReply, likeOf: (name: string) => Value): ReadAll {
+  return new Map(
+    payloadsOf(wholeBody(reply), 1).map((entry) => {
+      const name = Buffer.from(payloadsOf(entry, 1)[0]!).toString();
+      return [name, readEntry(entry, likeOf(name))];
+    }),
+  );
 }
 
 function readPredict(reply: WireReply, value: Value): Read {
-  const [entry] = payloadsOf(wholeBody(reply), 1);
-  const [tensor] = payloadsOf(entry!, 2);
+  return readEntry(payloadsOf(wholeBody(reply), 1)[0]!, value);
+}
+
+function readEntry(entry: Uint8Array, value: Value): Read {
+  const [tensor] = payloadsOf(entry, 2);
   const [shape] = payloadsOf(tensor!, 2);
   const dims = payloadsOf(shape ?? new Uint8Array(0), 2).map((dim) => Number(varintsOf(dim, 1)[0] ?? 0n));
   const number = Number(varintsOf(tensor!, 1)[0]);

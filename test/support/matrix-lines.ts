@@ -6,7 +6,7 @@ import { nested, parseTree, type Tree } from "./matrix-json.ts";
 import type { Value } from "./matrix-values.ts";
 
 /** One value for each row; the value itself where it has no rows. */
-function rowsOf(value: Value): readonly Value[] {
+export function rowsOf(value: Value): readonly Value[] {
   const [rows, ...inner] = value.shape;
   if (rows === undefined) return [value];
   const each = inner.reduce((product, size) => product * size, 1);
@@ -48,7 +48,8 @@ export function readCsv(reply: WireReply, { datatype }: Value): Tree {
   return rows;
 }
 
-function textOf(quoted: string | undefined, bare: string | undefined, datatype: Value["datatype"]): string {
+/** A cell as a leaf of a tree: a text, or a number's token. */
+export function textOf(quoted: string | undefined, bare: string | undefined, datatype: Value["datatype"]): string {
   if (datatype === "BYTES") return quoted?.replaceAll('""', '"') ?? bare ?? "";
   return `#${bare}`;
 }
@@ -57,9 +58,16 @@ const BOUNDARY = "matrix";
 
 /** A form with one part, which is JSON. */
 export function form(value: Value): Sent {
-  const head = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="x"\r\nContent-Type: application/json\r\n\r\n`;
+  return formOf([["x", value]]);
+}
+
+/** A form with a part for each value, which is JSON. */
+export function formOf(values: readonly (readonly [name: string, value: Value])[]): Sent {
+  const head = (name: string) =>
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\nContent-Type: application/json\r\n\r\n`;
+  const parts = values.flatMap(([name, value]) => [Buffer.from(head(name)), nested(value, "b64"), Buffer.from("\r\n")]);
   return {
     headers: { "content-type": `multipart/form-data; boundary=${BOUNDARY}` },
-    body: Buffer.concat([Buffer.from(head), nested(value, "b64"), Buffer.from(`\r\n--${BOUNDARY}--\r\n`)]),
+    body: Buffer.concat([...parts, Buffer.from(`--${BOUNDARY}--\r\n`)]),
   };
 }

@@ -53,7 +53,8 @@ function prefixed(text: Uint8Array): readonly Uint8Array[] {
   return [length, text];
 }
 
-function value(name: string, datatype: Datatype, shape: readonly number[], tokens: Value["tokens"]): Value {
+/** A value of the matrix. */
+export function value(name: string, datatype: Datatype, shape: readonly number[], tokens: Value["tokens"]): Value {
   return { name, datatype, shape, tokens, data: bytesOfTokens(datatype, tokens) };
 }
 

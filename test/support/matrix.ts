@@ -130,7 +130,8 @@ function told({ datatype, shape, data }: Read, { datatype: said }: Read): string
   return `${word}[${shape}] ${Buffer.from(data).toString("hex")}`;
 }
 
-function reasonOf(reply: WireReply): string {
+/** What is told of an error. */
+export function reasonOf(reply: WireReply): string {
   if (reply.statusText !== undefined) return reply.statusText;
   const text = wholeBody(reply).toString();
   try {

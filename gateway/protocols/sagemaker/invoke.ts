@@ -12,6 +12,7 @@ import type { Sliced } from "../../../wire/sliced.ts";
 import type { TypedBody } from "../../../wire/torchserve.ts";
 import { collected } from "../collected.ts";
 import type { Decoded } from "../exchange.ts";
+import { inOrder } from "../typed-body/order.ts";
 import { acceptedForm, writeTypedBody } from "../typed-body/write.ts";
 import { type BodyForm, declaredOf, readTypedBody, SMALL_BYTES } from "../typed-body.ts";
 import { typeOf } from "./fail.ts";
@@ -86,10 +87,10 @@ async function* one(response: InferResponse): AsyncGenerator<InferResponse> {
 }
 
 /** The bytes of one answer or part. */
-export function write(response: InferResponse, form: BodyForm, { call, planes }: At): Promise<TypedBody> {
+export async function write(response: InferResponse, form: BodyForm, at: At): Promise<TypedBody> {
   const small = response.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
-  const work = writeTypedBody(response, { form, rows: "predictions" });
-  return Promise.resolve(planes.run(work, { small, signal: call.signal }));
+  const work = writeTypedBody(await inOrder(response, form, at), { form, rows: "predictions" });
+  return at.planes.run(work, { small, signal: at.call.signal });
 }
 
 /** Payload of one frame at most: its checksum takes about a millisecond. */

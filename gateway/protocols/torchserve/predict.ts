@@ -7,6 +7,7 @@ import type { InferResponse, InferStream, ModelRef, Reply, Task } from "../../..
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
 import { UNKNOWN_TYPE } from "../../../wire/opaque.ts";
 import { type Codec, type Decoded, exchange } from "../exchange.ts";
+import { inOrder } from "../typed-body/order.ts";
 import { writeTypedBody } from "../typed-body/write.ts";
 import {
   type BodyForm,
@@ -95,10 +96,11 @@ async function encode(
 export async function writePrediction(
   response: InferResponse,
   form: BodyForm,
-  { call, planes }: { readonly call: Call; readonly planes: Planes },
+  at: { readonly call: Call; readonly planes: Planes },
 ) {
   const small = response.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
-  return planes.run(writeTypedBody(response, { form, rows: "alone" }), { small, signal: call.signal });
+  const work = writeTypedBody(await inOrder(response, form, at), { form, rows: "alone" });
+  return at.planes.run(work, { small, signal: at.call.signal });
 }
 
 function streamed(
