@@ -2,8 +2,8 @@
 
 import { Command, CommanderError } from "commander";
 import { InferError } from "../core/error.ts";
-import { runPurge } from "./cli/cache.ts";
 import { runBreaker } from "./cli/breaker.ts";
+import { runPurge } from "./cli/cache.ts";
 import { runCheck } from "./cli/check.ts";
 import { DEFAULT_ADMIN_URL, DEFAULT_URL } from "./cli/client.ts";
 import { runDemo } from "./cli/demo.ts";
@@ -41,7 +41,7 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
 }
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a fault of sluice itself.
 Colours and tables appear on a terminal only; NO_COLOR turns colours off.`;
 
 const CONFIG = "-c, --config <file>";
@@ -88,6 +88,7 @@ function addServing(program: Command, io: Io, done: (code: number) => void): voi
   program
     .command("demo")
     .description("start the demo models on free ports, send real inputs, show what happens, and stop")
+    .addHelpText("after", examples("sluice demo"))
     .action(async () => done(await runDemo(io)));
   program
     .command("schema")

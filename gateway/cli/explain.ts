@@ -21,6 +21,13 @@ export interface ExplainOptions {
 }
 
 const LISTS = ["header", "query", "parameter", "input"] as const;
+const PAIR = /^[^=]+=/;
+const FORMS = {
+  header: { of: PAIR, such: "name=value such as x-user-id=42" },
+  query: { of: PAIR, such: "name=value such as user=42" },
+  parameter: { of: PAIR, such: "name=value such as user=42" },
+  input: { of: /^[^:]+:/, such: "name:datatype:[shape] such as x:FP32:[1,4]" },
+} as const;
 const PLAIN = ["tenant", "protocol", "peer", "version", "label"] as const;
 
 const TARGET = z.object({
@@ -41,7 +48,15 @@ const EXPLANATION = z.object({
 /** 0 when the gateway knows the way. @throws CliError with the gateway's own words otherwise */
 export async function runExplain(io: Io, options: ExplainOptions): Promise<number> {
   const asked = new URLSearchParams({ model: options.model });
-  for (const word of LISTS) for (const value of options[word] ?? []) asked.append(word, value);
+  for (const word of LISTS) {
+    for (const value of options[word] ?? []) {
+      if (!FORMS[word].of.test(value)) {
+        const got = printable(JSON.stringify(value));
+        throw new CliError(`--${word}: expected ${FORMS[word].such}, got ${got}`, EXIT.usage);
+      }
+      asked.append(word, value);
+    }
+  }
   for (const word of PLAIN) {
     const value = options[word];
     if (value !== undefined) asked.set(word, value);

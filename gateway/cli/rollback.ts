@@ -17,6 +17,12 @@ const CHANGED = z.object({ id: z.number(), how: z.string(), warnings: z.array(z.
 
 /** 0 when the earlier config is in force again. @throws CliError with the gateway's own words otherwise */
 export async function runRollback(io: Io, options: RollbackOptions): Promise<number> {
+  if (options.to !== undefined && !/^\d+$/.test(options.to)) {
+    throw new CliError(
+      `--to: expected the number of an entry of the history, got ${printable(JSON.stringify(options.to))}`,
+      EXIT.usage,
+    );
+  }
   const client = openClient(options.url ?? DEFAULT_ADMIN_URL);
   const asked = new URLSearchParams({ who: io.env.USER ?? "sluice rollback", why: options.why ?? "" });
   if (options.to !== undefined) asked.set("to", options.to);

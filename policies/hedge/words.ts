@@ -1,7 +1,7 @@
 // The words after `hedge:`.
 
 import { z } from "zod";
-import { duration, type Read, word } from "../../core/words.ts";
+import { duration, type Read, show, word } from "../../core/words.ts";
 import { onOff, share } from "../words.ts";
 
 /** When the second copy of a request goes out: at a quantile of the times of late, or after a fixed time. */
@@ -24,7 +24,7 @@ const quantile = word<HedgeAfter>(EXPECTED, (text): Read<HedgeAfter> => {
 
 const after = z
   .union([quantile, duration().transform((ms): HedgeAfter => ({ ms: Math.max(1, ms) }))], {
-    error: () => `expected ${EXPECTED}`,
+    error: ({ input }) => `expected ${EXPECTED}, got ${show(input)}`,
   })
   .prefault("p95")
   .describe("When the second copy goes out: a quantile of the answers of late (p95), or a time; at least 1ms.");

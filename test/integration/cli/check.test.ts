@@ -53,7 +53,7 @@ const MISTAKES = [
   "models.guarded.cache.maxBytes: expected a size with its unit (B, KB, MB, GB, KiB, MiB or GiB), such as 256MiB, got 256 (42)",
   "models.guarded.limit: expected requests and a period (s, m, h or d), such as 200/s or 1000000/d, got 200 at rate (43)",
   'models.guarded.retries: unknown key, did you mean "retry"? (44)',
-  "models.guarded.hedge.after: expected a quantile from p50 to p99.9, or a duration such as 50ms (45)",
+  "models.guarded.hedge.after: expected a quantile from p50 to p99.9, or a duration such as 50ms, got 95 (45)",
   'models.guarded.breaker.errorRate: expected a number, got "50%" (46)',
   "models.guarded.breaker.threshold: unknown key, expected one of errorRate, minimumCalls, consecutive, openFor, openMax (46)",
   "models.guarded.breaker.openFor: expected a duration with its unit (ms, s, m, h or d), such as 500ms or 5s, got 5 (46)",
@@ -221,7 +221,9 @@ describe("the command line", () => {
     expect(await main(["--help"], help)).toBe(0);
     for (const word of ["serve", "check", "models", "infer", "demo", "schema"])
       expect(help.written()).toMatch(new RegExp(`^  ${word}\\b`, "m"));
-    expect(help.written()).toContain("Exit codes: 0 done, 1 refused or failed, 2 wrong usage.");
+    expect(help.written()).toContain(
+      "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a fault of sluice itself.",
+    );
     const infer = memoryIo();
     expect(await main(["infer", "--help"], infer)).toBe(0);
     expect(infer.written()).toContain("  sluice infer digits --input @models/digits/samples/seven.json\n");
@@ -240,6 +242,19 @@ describe("the command line", () => {
       'sluice: expected the URL of a gateway such as http://127.0.0.1:8000, got "localhost:1"',
     ],
     [["serve", "--http", "8000"], 'sluice: --http: expected host:port such as 127.0.0.1:8000, got "8000"'],
+    [["schema", "extra"], "sluice: too many arguments for 'schema'. Expected 0 arguments but got 1: extra."],
+    [["explain"], "sluice: required option '-m, --model <name>' not specified"],
+    [["explain", "-m", "x", "-H", "ada"], 'sluice: --header: expected name=value such as x-user-id=42, got "ada"'],
+    [["explain", "-m", "x", "--input", "x"], "sluice: --input: expected name:datatype:[shape] such as x:FP32:[1,4]"],
+    [["plan"], "sluice: missing required argument 'file'"],
+    [["rollback", "--to", "x"], 'sluice: --to: expected the number of an entry of the history, got "x"'],
+    [
+      ["breaker", "open"],
+      'sluice: expected open, close or reset and an endpoint such as gpu/triton-0:8001, got "open"',
+    ],
+    [["cache", "purge", "a", "b"], "sluice: too many arguments for 'purge'. Expected 1 argument but got 2: a, b."],
+    [["cache"], "Usage: sluice cache [options] [command]"],
+    [["probe", "ftp://x"], "sluice: expected http://host:port, https://host:port"],
     [
       ["serve", "--admin", "0.0.0.0:1"],
       "sluice: listen.admin: expected a loopback address such as 127.0.0.1:1, got 0.0.0.0:1",
@@ -254,6 +269,41 @@ describe("the command line", () => {
     expect(io.complained()).toContain(message);
     expect(io.written()).toBe("");
   });
+
+  it.each([
+    "serve",
+    "check",
+    "demo",
+    "schema",
+    "models",
+    "infer",
+    "probe",
+    "explain",
+    "plan",
+    "breaker",
+    "rollback",
+    "cache purge",
+  ])("has help with an example of its own for %s", async (command) => {
+    const io = memoryIo();
+    expect(await main([...command.split(" "), "--help"], io)).toBe(0);
+    expect(io.written()).toMatch(new RegExp(`^Usage: sluice ${command} `));
+    expect(io.written()).toMatch(new RegExp(`\\nExamples:\\n {2}sluice ${command}`));
+    expect(io.complained()).toBe("");
+    const all = memoryIo();
+    await main(["--help"], all);
+    expect(all.written()).toMatch(new RegExp(`^ {2}${command.split(" ")[0]}\\b`, "m"));
+  });
+
+  it.each([[["models"]], [["breaker"]], [["rollback"]], [["cache", "purge"]], [["explain", "-m", "x"]]])(
+    "fails with 1, and says how to start a gateway, where none answers: %j",
+    async (args) => {
+      const io = memoryIo();
+      expect(await main([...args, "--url", "http://127.0.0.1:2"], io)).toBe(1);
+      expect(io.complained()).toBe(
+        'sluice: no gateway answers at http://127.0.0.1:2: connection refused ("sluice serve" starts one, --url names another)\n',
+      );
+    },
+  );
 
   it("prints help, and exits 2, when it is asked for nothing", async () => {
     const io = memoryIo();
