@@ -28,6 +28,7 @@ export function checkCaches(document: Document, config: unknown, kinds: readonly
       ...checkTtl(at, words, { document, backends, kinds }),
       ...checkTenant(at, words, document),
       ...backends.flatMap((backend) => checkHeaders(at, words, { config, backend })),
+      ...backends.flatMap((backend) => checkBatch(name, model, { config, backend })),
     ];
   });
 }
@@ -63,17 +64,35 @@ function checkTenant(at: Path, { by }: CacheWords, { tenant }: Document): readon
   return [{ path: [...at, "by"], message }];
 }
 
+interface BackendWords {
+  /** As YAML gives it. */
+  readonly config: unknown;
+  readonly backend: string;
+}
+
 /** What a caller's header may change in an answer must be a part of the question. */
-function checkHeaders(
-  at: Path,
-  { headers = [] }: CacheWords,
-  { config, backend }: { readonly config: unknown; readonly backend: string },
-): readonly Fault[] {
+function checkHeaders(at: Path, { headers = [] }: CacheWords, parts: BackendWords): readonly Fault[] {
+  return missing(headers, parts).map((names) => {
+    const message = `expected ${names} among the headers, which backend ${JSON.stringify(parts.backend)} passes on to its servers`;
+    return { path: [...at, "headers"], message };
+  });
+}
+
+/** A batch carries only the headers that all of its requests say: an answer out of it may be that of a request without them. */
+function checkBatch(name: string, model: ModelWords, parts: BackendWords): readonly Fault[] {
+  const { batch } = model as { readonly batch?: Pick<CacheWords, "headers"> };
+  if (batch === undefined) return [];
+  return missing(batch.headers ?? [], parts).map((names) => {
+    const message = `expected ${names} among the headers, since the answers are kept by them and backend ${JSON.stringify(parts.backend)} passes them on to its servers`;
+    return { path: ["models", name, "batch", "headers"], message };
+  });
+}
+
+/** The headers that the backend passes on and that are not named, in one text; none when all are. */
+function missing(headers: readonly string[], { config, backend }: BackendWords): readonly string[] {
   const backends = isMap(config) && isMap(config.backends) ? config.backends : {};
   const words = isMap(backends[backend]) ? backends[backend].headers : undefined;
   const passed = isMap(words) && Array.isArray(words.pass) ? words.pass.map((name) => String(name).toLowerCase()) : [];
-  const missing = passed.filter((name) => !headers.includes(name));
-  if (missing.length === 0) return [];
-  const why = `backend ${JSON.stringify(backend)} passes on to its servers`;
-  return [{ path: [...at, "headers"], message: `expected ${missing.join(", ")} among the headers, which ${why}` }];
+  const names = passed.filter((name) => !headers.includes(name));
+  return names.length === 0 ? [] : [names.join(", ")];
 }

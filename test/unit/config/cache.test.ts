@@ -24,6 +24,8 @@ test.each([
   ["models:\n  m: {backend: local, cache: true}"],
   ["models:\n  m: {backend: tf, cache: {ttl: 10m}}"],
   ["models:\n  m: {backend: passing, cache: {ttl: 10m, headers: [x-lang, other]}}"],
+  ["models:\n  m: {backend: passing, batch: true}"],
+  ["models:\n  m: {backend: passing, batch: {headers: [x-lang]}, cache: {ttl: 10m, headers: [x-lang]}}"],
   ["tenant: {header: x-tenant, trusted: true}\nmodels:\n  m: {backend: local, cache: {by: tenant}}"],
   ["cache: {maxBytes: 1GiB}\nmodels:\n  m: {versions: {1: {backend: tf, artifact: v7}}, cache: {ttl: 1h}}"],
 ])("is right: %s", (words) => {
@@ -46,6 +48,10 @@ test.each([
   [
     "models:\n  m: {backend: passing, cache: {ttl: 10m}}",
     'models.m.cache.headers: expected x-lang among the headers, which backend "passing" passes on to its servers (f.yaml:6)',
+  ],
+  [
+    "models:\n  m: {backend: passing, batch: true, cache: {ttl: 10m, headers: [x-lang]}}",
+    'models.m.batch.headers: expected x-lang among the headers, since the answers are kept by them and backend "passing" passes them on to its servers (f.yaml:6)',
   ],
 ])("is refused: %s", (words, mistake) => {
   expect(mistakesIn(words)).toEqual([mistake]);
