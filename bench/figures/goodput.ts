@@ -1,6 +1,7 @@
 // Figure n: how much is answered in time when far more is asked than fits.
 
 import type { Effort, Figure, Finding, Goal, Row } from "../figure.ts";
+import { type CrowdFacts, simulateCrowd } from "../goodput-simulated.ts";
 import { post } from "../http-bytes.ts";
 import type { LoadFacts } from "../load.ts";
 import { type OpenSummary, statusesOf, summaryOf } from "../open-facts.ts";
@@ -59,9 +60,12 @@ const OURS = [
   { name: "gateway, no shedding", model: "none" },
 ] as const;
 
+/** Who may wait at each endpoint. */
+const QUEUE = 256;
+
 const MODELS: Readonly<Record<string, SlottedModel>> = {
-  adaptive: { backend: { limit: { concurrency: "adaptive", queue: 256 } } },
-  fixed: { backend: { limit: { concurrency: SLOTS, queue: 256 } } },
+  adaptive: { backend: { limit: { concurrency: "adaptive", queue: QUEUE } } },
+  fixed: { backend: { limit: { concurrency: SLOTS, queue: QUEUE } } },
   none: { model: { deadline: false }, backend: { limits: { inFlight: 65_536 } } },
 };
 
@@ -97,7 +101,8 @@ export const goodput: Figure = {
           await client.ask("openLoad", { port: front.port, seed: SEED, phases });
         }
         const measured = await measureAll({ client, stubs: [stub] }, { arms, say }, effort);
-        return [findingOf(measured, refusals)];
+        say("simulated");
+        return [findingOf(measured, refusals), await simulated()];
       });
     });
   },
@@ -178,6 +183,41 @@ function goalsOf(measured: readonly Measured[], arm: Arm): readonly Goal[] {
       { what: `${what}: p99 of the accepted / deadline`, want: { atMost: 1 }, got: one.summary.p99OfDeadline },
     ];
   });
+}
+
+const LIMITS = [
+  { name: OURS[0].name, limit: { concurrency: "adaptive", queue: QUEUE } },
+  { name: OURS[1].name, limit: { concurrency: SLOTS, queue: QUEUE } },
+] as const;
+
+/** The same policies under a fake clock: what they do where no core is in the way. */
+async function simulated(): Promise<Finding> {
+  const shape = { endpoints: ENDPOINTS, slots: SLOTS, runMs: RUN_MS, deadlinesMs: DEADLINES_MS, ...SPAN };
+  const seen: { readonly name: string; readonly load: number; readonly facts: CrowdFacts }[] = [];
+  for (const { name, limit } of LIMITS) {
+    for (const load of LOADS) {
+      seen.push({ name, load, facts: await simulateCrowd({ ...shape, limit, perSecond: load * CAPACITY }) });
+    }
+  }
+  const ofPeak = (one: (typeof seen)[number]) =>
+    one.facts.goodput / Math.max(1, ...seen.filter(({ name }) => name === one.name).map(({ facts }) => facts.goodput));
+  return {
+    title: "the same under a fake clock",
+    rows: seen.map((one) => ({
+      name: `${one.name}, ${one.load} times`,
+      cells: {
+        "in time/s": one.facts.goodput,
+        "of own peak": ofPeak(one),
+        "p99 / deadline": one.facts.p99OfDeadline,
+      },
+    })),
+    goals: seen.flatMap((one): readonly Goal[] => {
+      const want = GOALS[one.load];
+      const what = `${one.name} at ${one.load} times the capacity: goodput / own peak`;
+      return want === undefined ? [] : [{ what, want: { atLeast: want }, got: ofPeak(one) }];
+    }),
+    notes: [],
+  };
 }
 
 function peakOf(measured: readonly Measured[], arm: Arm): number {

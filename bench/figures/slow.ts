@@ -93,7 +93,7 @@ export const slow: Figure = {
           measured.push(await measureArm({ client, stubs: [stub] }, arm, effort));
         }
         say("simulated");
-        return [findingOf(measured, effort), await simulated(effort)];
+        return [findingOf(measured, effort), await simulated()];
       });
     });
   },
@@ -185,14 +185,14 @@ function findingOf(measured: readonly Measured[], effort: Effort): Finding {
 }
 
 /** The same scene under a fake clock: it says what the balancers do where no machine is in the way. */
-async function simulated({ scale }: Effort): Promise<Finding> {
+async function simulated(): Promise<Finding> {
   const scene: SlowScene = {
     endpoints: ENDPOINTS,
     slots: SLOTS,
     runMs: RUN_MS,
     slower: SLOWER,
     perSecond: PER_SECOND,
-    spansMs: SPANS_MS.map((ms) => ms * scale) as [number, number, number],
+    spansMs: SPANS_MS,
   };
   const names = ["known", "least-time", "peak-ewma", "least-outstanding", "p2c"] as const;
   const facts = await Promise.all(names.map((by) => simulateSlow(scene, by)));
