@@ -24,4 +24,6 @@ export interface LookUp {
   readonly digestUs: number;
   readonly findUs: number;
   readonly bothUs: number;
+  /** Of a body that was decoded before. */
+  readonly repeatUs: number;
 }

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { InferRequest, InferResponse } from "../../core/request.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { systemEnv } from "../../gateway/env.ts";
+import { openMemo } from "../../gateway/memo.ts";
 import { openKeeper } from "../../policies/cache/keeper.ts";
 import type { Question } from "../../policies/cache/question.ts";
 import { openRoom } from "../../policies/cache/room.ts";
@@ -42,8 +43,21 @@ async function openOne(floats: number) {
   };
   const notKept = await keeper.keep(question, { answer: reply, askedMs: 1, look: undefined });
   if (notKept !== undefined) throw new Error(`expected an answer to be kept, got ${notKept}`);
-  return { digest, question, keeper };
+  const memo = openMemo({ contents: room.contents, secret: randomBytes(32) });
+  const body = Buffer.concat([randomBytes(HEAD_BYTES), x.data]);
+  room.contents.note(request, runNow(room.digests.content(request)));
+  memo.keep(memo.key(WAY_IN, body), { request });
+  const recall = () => {
+    const known = memo.find(memo.key(WAY_IN, body), async () => ({ request }));
+    const content = known === undefined ? undefined : room.contents.of(known.request);
+    return content === undefined ? undefined : room.digests.mark(content, ASKED);
+  };
+  return { digest, recall, question, keeper };
 }
+
+/** As long as the JSON before one blob, and what a front says of the way in. */
+const HEAD_BYTES = 137;
+const WAY_IN = ["oip-rest", "POST", "/v2/models/m/infer", "", '{"name":"m"}', "[]", ""];
 
 /** Microseconds that `act` takes, in the mean of so many milliseconds. */
 function usOf(act: () => unknown, ms: number): number {
@@ -62,14 +76,18 @@ function usOf(act: () => unknown, ms: number): number {
 answer({
   start: nothing,
   async measure({ floats, ms }: { readonly floats: number; readonly ms: number }): Promise<LookUp> {
-    const { digest, question, keeper } = await openOne(floats);
+    const { digest, recall, question, keeper } = await openOne(floats);
     usOf(digest, ms);
     const digestUs = usOf(digest, ms);
     usOf(() => keeper.find(question), ms);
     const findUs = usOf(() => keeper.find(question), ms);
     // both at once, as a request does them: what one leaves in the caches of the processor is not free for the other
     const bothUs = usOf(() => keeper.find({ ...question, mark: digest() }), ms);
-    return { digestUs, findUs, bothUs };
+    const repeatUs = usOf(() => {
+      const mark = recall();
+      return mark === undefined ? undefined : keeper.find({ ...question, mark });
+    }, ms);
+    return { digestUs, findUs, bothUs, repeatUs };
   },
   stop: nothing,
 });
