@@ -1,5 +1,6 @@
 // Opaque payloads: a body of any kind as a BYTES tensor of shape [1] whose parameter `content_type` says what it is.
 
+import { copyPieces } from "../core/run.ts";
 import { bytesElements, joinBytesElements, type Tensor } from "../core/tensor.ts";
 import type { Sliced } from "./sliced.ts";
 
@@ -20,18 +21,15 @@ export function opaqueTensor(name: string, body: Uint8Array, init: OpaqueInit): 
   return { name, datatype: "BYTES", shape: [1], parameters, data: joinBytesElements([body]) };
 }
 
-/** Copied between two stops: well below a millisecond. */
-const STEP_BYTES = 1024 * 1024;
+/** Copied at once: well below a millisecond. */
+const SMALL_BYTES = 1024 * 1024;
 
 /** The same for a body of any size, copied in slices. */
 export function* readOpaque(name: string, body: Uint8Array, init: OpaqueInit): Sliced<Tensor> {
-  if (body.byteLength <= STEP_BYTES) return opaqueTensor(name, body, init);
+  if (body.byteLength <= SMALL_BYTES) return opaqueTensor(name, body, init);
   const data = Buffer.allocUnsafeSlow(4 + body.byteLength);
   data.writeUInt32LE(body.byteLength);
-  for (let at = 0; at < body.byteLength; at += STEP_BYTES) {
-    if (at > 0) yield;
-    data.set(body.subarray(at, at + STEP_BYTES), 4 + at);
-  }
+  yield* copyPieces([body], data, 4);
   return { ...opaqueTensor(name, new Uint8Array(0), init), data };
 }
 

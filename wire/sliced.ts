@@ -1,7 +1,8 @@
 // Work that stops now and then, so that no codec holds the event loop however large the body is.
 
-/** Work as a generator: it yields about every slice and returns its result. Small work never yields. */
-export type Sliced<T> = Generator<void, T, void>;
+import type { Sliced } from "../core/run.ts";
+
+export type { Sliced };
 
 /** Bytes of JSON scanned or written between two stops when nothing else is said: about a millisecond. */
 export const SLICE_BYTES = 128 * 1024;

@@ -4,16 +4,16 @@ import type { Call } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
 import type { Planes } from "../../core/protocol.ts";
 import type { InferResponse, Reply } from "../../core/request.ts";
+import { copyPieces, type Sliced } from "../../core/run.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { contentTypeOf, payloadOf } from "../../wire/opaque.ts";
-import type { Sliced } from "../../wire/sliced.ts";
 
 /** The most that is held of a stream before it is refused, in bytes: as much as a message may have. */
 export const MAX_COLLECTED_BYTES = 64 * 1024 * 1024;
 /** The most parts of a stream that are held. */
 export const MAX_COLLECTED_PARTS = 65_536;
-/** Copied between two stops: well below a millisecond. */
-const STEP_BYTES = 1024 * 1024;
+/** Joined at once: well below a millisecond. */
+const SMALL_BYTES = 1024 * 1024;
 
 /** What collecting needs to know of its place. */
 export interface Collecting {
@@ -52,7 +52,7 @@ export async function collected(reply: Reply, at: Collecting): Promise<InferResp
   if (first === undefined) throw refused("which ended without a part", at);
   if (second === undefined) return first;
   const outputs = first.outputs.map((_, i) => parts.map((part) => part.outputs[i] as Tensor));
-  const how = { small: bytes <= STEP_BYTES, signal: at.call.signal };
+  const how = { small: bytes <= SMALL_BYTES, signal: at.call.signal };
   return { ...first, outputs: await at.planes.run(joinAll(outputs), how) };
 }
 
@@ -102,19 +102,7 @@ function* join(parts: readonly Tensor[]): Sliced<Tensor> {
 /** The pieces one behind the other, after so many bytes of room. */
 function* concat(pieces: readonly Uint8Array[], room: number): Sliced<Buffer> {
   const data = Buffer.allocUnsafeSlow(pieces.reduce((sum, { byteLength }) => sum + byteLength, room));
-  let at = room;
-  let copied = 0;
-  for (const piece of pieces) {
-    for (let from = 0; from < piece.byteLength; from += STEP_BYTES) {
-      const step = piece.subarray(from, from + STEP_BYTES);
-      data.set(step, at);
-      at += step.byteLength;
-      copied += step.byteLength;
-      if (copied < STEP_BYTES) continue;
-      copied = 0;
-      yield;
-    }
-  }
+  yield* copyPieces(pieces, data, room);
   return data;
 }
 

@@ -1,31 +1,22 @@
 // An answer as it is kept: its bytes copied, so that it pins no body and no batch, and its weight.
 
 import type { InferResponse, RequestedOutput } from "../../core/request.ts";
-import type { Sliced } from "../../core/run.ts";
+import { copyPieces, type Sliced } from "../../core/run.ts";
 import { NO_PARAMETERS, type Parameters, type Tensor } from "../../core/tensor.ts";
-
-/** Copied between two stops: well below a millisecond. */
-const STEP_BYTES = 1024 * 1024;
 
 /** The answer with bytes of its own, all outputs in one buffer. */
 export function* copyAnswer(answer: InferResponse): Sliced<InferResponse> {
   const kept = new Uint8Array(bytesOf(answer));
-  const outputs: Tensor[] = [];
+  yield* copyPieces(
+    answer.outputs.map(({ data }) => data),
+    kept,
+  );
   let at = 0;
-  let copied = 0;
-  for (const { data, shape, ...rest } of answer.outputs) {
+  const outputs = answer.outputs.map(({ data, shape, ...rest }): Tensor => {
     const begin = at;
-    for (let from = 0; from < data.byteLength; from += STEP_BYTES) {
-      const step = data.subarray(from, from + STEP_BYTES);
-      kept.set(step, at);
-      at += step.byteLength;
-      copied += step.byteLength;
-      if (copied < STEP_BYTES) continue;
-      copied = 0;
-      yield;
-    }
-    outputs.push({ ...rest, shape: [...shape], data: kept.subarray(begin, at) });
-  }
+    at += data.byteLength;
+    return { ...rest, shape: [...shape], data: kept.subarray(begin, at) };
+  });
   const { kind, model, parameters } = answer;
   return { kind, model, outputs, parameters: parameters.size === 0 ? NO_PARAMETERS : new Map(parameters) };
 }
