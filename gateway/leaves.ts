@@ -4,7 +4,7 @@ import { wholeLayer } from "../core/deferred.ts";
 import type { ModelMetadata } from "../core/model.ts";
 import type { Candidates, LeafContext, PolicyContext, PolicyKind } from "../core/policy.ts";
 import type { RunSliced } from "../core/run.ts";
-import type { Layer, Service } from "../core/service.ts";
+import { type Layer, type Service, stack } from "../core/service.ts";
 import { type GuardsOf, openLeaf } from "./leaf.ts";
 import { openIdentity } from "./made-of.ts";
 import { besideLayers } from "./sequences.ts";
@@ -33,7 +33,10 @@ export interface LeavesOptions {
 export function openLeaves(options: LeavesOptions): Leaves {
   const { context, versions, signature, run, statistics } = options;
   const leaves = new Map<string, Service>();
-  const layers = layersOf(options);
+  const shared = sharedOf(options);
+  const layers = layersOf(options, shared);
+  // a sequence takes its places in the model too, and what asks an endpoint needs the bytes
+  const ofSequences = [wholeLayer, ...shared.values()];
   const balance = balanceOf(options);
   return {
     of(version) {
@@ -63,7 +66,7 @@ export function openLeaves(options: LeavesOptions): Leaves {
         targets: versions.targets(version),
         layers: (candidates) => [
           counted.requests,
-          besideLayers(candidates, (one) => counted.executions(one ?? balancer(candidates))),
+          besideLayers(candidates, (one) => stack(ofSequences, counted.executions(one ?? balancer(candidates)))),
           ...layers.map((build) => build(ofLeaf(candidates))),
         ],
         balance: (candidates) => counted.executions(balancer(candidates)),
@@ -76,14 +79,25 @@ export function openLeaves(options: LeavesOptions): Leaves {
   };
 }
 
-/** How each version gets its layers, in the order of `gateway/stack.ts`; those that versions share are built here. */
-function layersOf({ kinds, words, context, versions }: LeavesOptions): readonly ((leaf: LeafContext) => Layer)[] {
+/** The layers that all versions share, by their words. */
+function sharedOf({ kinds, words, context }: LeavesOptions): ReadonlyMap<string, Layer> {
+  const shared = new Map<string, Layer>();
+  for (const kind of kinds) {
+    if (kind.place !== "shared-leaf" || !words.has(kind.word)) continue;
+    shared.set(kind.word, kind.build(words.get(kind.word), context));
+  }
+  return shared;
+}
+
+/** How each version gets its layers, in the order of `gateway/stack.ts`. */
+function layersOf(
+  { kinds, words, versions }: LeavesOptions,
+  shared: ReadonlyMap<string, Layer>,
+): readonly ((leaf: LeafContext) => Layer)[] {
   return AT_LEAF.flatMap((word) => {
-    const kind = kinds.find((one) => (one.place === "leaf" || one.place === "shared-leaf") && one.word === word);
-    if (kind?.place === "shared-leaf" && words.has(word)) {
-      const layer = kind.build(words.get(word), context);
-      return [() => layer];
-    }
+    const layer = shared.get(word);
+    if (layer !== undefined) return [() => layer];
+    const kind = kinds.find((one) => one.place === "leaf" && one.word === word);
     if (kind?.place !== "leaf") return [];
     const value = words.get(word) ?? kind.fallback;
     const build = (leaf: LeafContext): Layer => {

@@ -199,8 +199,8 @@ function lostBy(error: unknown, at: Following): InferError | undefined {
 }
 
 /**
- * At a version's leaf: a sequence passes by the cache, the batcher, hedges and retries. Pinned to an endpoint it is asked
- * there and nowhere else.
+ * At a version's leaf: a sequence passes by the cache, the door, the batcher, hedges and retries. Pinned to an endpoint it is
+ * asked there and nowhere else.
  *
  * @param direct asks one endpoint, chosen by the balancer when none is named
  */

@@ -2,10 +2,12 @@
 
 import { afterEach, expect, test } from "vitest";
 import { loadConfig } from "../../../config/load.ts";
+import { openCall } from "../../../core/call.ts";
+import { deferInputs } from "../../../core/deferred.ts";
 import type { WireReply } from "../../../core/protocol.ts";
 import type { Service } from "../../../core/service.ts";
 import { type Assembly, assemble } from "../../../gateway/assemble.ts";
-import { systemEnv } from "../../../gateway/env.ts";
+import { systemClock, systemEnv } from "../../../gateway/env.ts";
 import { openLog } from "../../../gateway/log.ts";
 import { policyKinds } from "../../../policies/registry.ts";
 import { startGateway } from "../../support/gateway.ts";
@@ -81,6 +83,39 @@ test.each(fronts)(
     expect((await first).status).toBe(listener === "grpc" ? 0 : 200);
   },
 );
+
+const step = (id: bigint) =>
+  openCall({
+    ...{ id: `${id}`, traceparent: "", protocol: "test" },
+    clock: systemClock,
+    sequence: { id, start: true, end: false },
+  });
+const asked = { task: "infer", parameters: new Map(), stream: false } as const;
+const NAMED = { name: "m", select: { by: "default" } } as const;
+
+test("a sequence takes its place in the model too", async () => {
+  const { service, handle } = scripted();
+  const planes = await openOver(service, "limit: {concurrency: 1, queue: 0}");
+  const request = {
+    ...asked,
+    model: NAMED,
+    inputs: [{ name: "x", datatype: value.datatype, shape: value.shape, data: value.data }],
+  };
+  const first = planes.data.infer(request, step(1n));
+  const held = await handle.next();
+  await expect(planes.data.infer(request, step(2n))).rejects.toMatchObject({ code: "overloaded", origin: "gateway" });
+  held.reply(await echo(held.request, held.call));
+  await first;
+});
+
+test("a sequence whose inputs are not decoded yet comes to its endpoint with their bytes", async () => {
+  const planes = await openOver(echo, "limit: {concurrency: 1}");
+  const input = { name: "x", datatype: value.datatype, shape: value.shape, data: value.data };
+  const { data, ...head } = input;
+  const inputs = deferInputs([head], async () => [input]);
+  const reply = await planes.data.infer({ ...asked, model: NAMED, inputs }, step(1n));
+  expect(reply.kind === "whole" && [...(reply.outputs[0]?.data ?? [])]).toEqual([...data]);
+});
 
 test("tenants each have their rate, and who is refused takes nothing of the others", async () => {
   const planes = await openOver(echo, "limit: {rate: 3/m, by: tenant}");
