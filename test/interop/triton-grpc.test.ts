@@ -126,8 +126,8 @@ realServer("triton", start, (server) => {
     expect(await counted(true)).toEqual([0, 1, 2]);
     expect(await counted(false)).toEqual([0, 1, 2]);
     expect(await partsOf(await triton.infer(ask("stream", [int("count", 0)], { stream: true }), call()))).toEqual([]);
-    const whole = await triton.infer(ask("faulty", [int("what", 0)], { stream: true }), call());
-    expect((await partsOf(whole)).length).toBe(1);
+    // the only answer of a model that is not decoupled says that it is the last
+    expect((await triton.infer(ask("faulty", [int("what", 0)], { stream: true }), call())).kind).toBe("whole");
   });
 
   test("fails a stream with the model's own error, before its first answer or behind it", async () => {

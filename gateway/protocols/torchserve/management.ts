@@ -69,8 +69,15 @@ export async function register(wire: WireRequest, planes: Planes): Promise<WireR
       .split("/")
       .at(-1)
       ?.replace(/\.(mar|tar\.gz|tgz|zip)$/, "") ?? "";
-  await load(said.name ?? stem, signalOf(wire));
-  return json(200, { status: `Model "${said.name ?? stem}" registered` });
+  const name = said.name ?? stem;
+  try {
+    await load(name, signalOf(wire));
+  } catch (error) {
+    if (asInferError(error).code !== "not-found") throw error;
+    // the path names no model
+    return failOf({ name, select: { by: "default" } }, planes)(error);
+  }
+  return json(200, { status: `Model "${name}" registered` });
 }
 
 /** TorchServe has it in the query, SageMaker's containers in a JSON body. */
