@@ -24,6 +24,8 @@ export interface Facts {
   cache?: CacheState;
   /** How old a kept answer is, in milliseconds. */
   ageMs?: number;
+  /** Rows that the model was asked for, where rows are looked up one by one and the others were kept or asked by somebody else. */
+  askedRows?: number;
   /** Headers of the backend's answer that the config lets the caller have, by names in lower case. */
   headers?: ReadonlyMap<string, string>;
 }

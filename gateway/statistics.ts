@@ -119,7 +119,7 @@ function countRequests(counts: Counts, clock: Clock, rowsOf: Rows): Layer {
       add(counts.queue, queuedMs);
       add(counts.compute, computeMs);
       rowsOf(request, (rows) => {
-        counts.inferences += rows;
+        counts.inferences += call.trace.facts.askedRows ?? rows;
       });
     };
     try {

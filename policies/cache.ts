@@ -87,7 +87,8 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
       }
       const why = `${got.kept} of ${count} rows were kept`;
       if (got.kept === count) say(call, "hit", { ageMs: got.ageMs, why: `${count} rows` });
-      else say(call, got.asked ? "miss" : "coalesced", { why });
+      else say(call, got.asked > 0 ? "miss" : "coalesced", { why });
+      call.trace.learn({ askedRows: got.asked });
       return got.reply;
     };
     const onlyKept = async (asked: Asked): Promise<Reply> => {

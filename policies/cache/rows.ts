@@ -31,8 +31,8 @@ export interface GotRows {
   readonly reply: Reply;
   /** How many rows came from the cache. */
   readonly kept: number;
-  /** Whether the model was asked for this request, and not only for others that came at the same time. */
-  readonly asked: boolean;
+  /** Rows that the model was asked for here, and not for others that came at the same time. */
+  readonly asked: number;
   /** The age of the oldest of the kept rows, in milliseconds. */
   readonly ageMs: number;
 }
@@ -97,13 +97,15 @@ export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<G
       const all = rows.map(({ question }, i) => found[i]?.answer ?? answers.get(question.flight));
       return run(joinReplies(all.flatMap((one) => (one === undefined ? [] : [inOrder(one, request.outputs)]))), how);
     };
-    const whole = async (): Promise<GotRows> => ({ reply: await next(request, call), kept: 0, asked: true, ageMs: 0 });
+    const whole = async (): Promise<GotRows> => {
+      return { reply: await next(request, call), kept: 0, asked: own + rows.length, ageMs: 0 };
+    };
     const sources = calls + (kept.length > 0 ? 1 : 0);
     // the model was replaced or its answers purged meanwhile: some rows may be the old one's and some the new one's
     if (sources > 1 && !rows.every(({ question }) => keeper.isCurrent(question))) return whole();
     try {
       const ageMs = Math.max(0, ...kept.map((one) => one.ageMs));
-      return { reply: await join(), kept: kept.length, asked: own > 0, ageMs };
+      return { reply: await join(), kept: kept.length, asked: own, ageMs };
     } catch (error) {
       // rows of one call fit each other; those of several may not, as where a model fills up rows to the longest
       if (sources < 2 || !(error instanceof InferError) || error.code !== "bad-backend") throw error;

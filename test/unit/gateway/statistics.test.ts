@@ -107,6 +107,17 @@ test("a hit of the cache is a success that the model knows nothing of", async ()
   expect(statistics.read(MODEL)).toMatchObject({ inferences: 2, cacheHit: { count: 1 }, cacheMiss: { count: 1 } });
 });
 
+test("rows that were kept are no inferences", async () => {
+  const before = statistics.read(MODEL).inferences;
+  const some: Layer = (next) => async (_request, call) => {
+    call.trace.learn({ askedRows: 1 });
+    return next(rows(1), call);
+  };
+  await service([some], ok)(rows(3), "miss: 2 of 3 rows were kept");
+  await settle();
+  expect(statistics.read(MODEL).inferences - before).toBe(1);
+});
+
 test("a request that is wrong in itself is not counted, and one that the backend fails is a failure", async () => {
   await expect(service([], () => Promise.reject(new InferError("invalid-argument", "no")))(rows(1))).rejects.toThrow();
   await expect(service([], () => Promise.reject(new InferError("unavailable", "no")))(rows(1))).rejects.toThrow();

@@ -39,6 +39,7 @@ describe("a request of several rows", () => {
       asked: [4, 5],
       text: wantOf([3, 4, 1, 5]),
       said: "miss: 2 of 4 rows were kept",
+      facts: { askedRows: 2 },
     });
     bench.env.clock.advance(1_000);
     expect(await ask(bench, rows(5, 3))).toMatchObject({
