@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Backend, Endpoint } from "../../../core/backend.ts";
 import { openGuards, type Wanted } from "../../../gateway/guards.ts";
+import { balance } from "../../../policies/balance.ts";
 import { breaker } from "../../../policies/breaker.ts";
 import { broken } from "../../support/breakers.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
@@ -117,6 +118,26 @@ describe("guards", () => {
     const held = hold();
     for (const endpoint of endpoints) await fail(held, endpoint, 10);
     expect(states().filter((state) => state.endsWith("open"))).toHaveLength(most);
+  });
+
+  it("let no more be out where a pool shrinks to those that are, which are asked all the same in panic", async () => {
+    const { endpoints, hold, fail, move, states, env } = setup(4);
+    const held = hold();
+    for (const endpoint of endpoints.slice(0, 2)) await fail(held, endpoint);
+    move(endpoints.slice(0, 3));
+    await fail(held, endpoints[2]!, 50);
+    expect(states()).toEqual(["gpu/0 open", "gpu/1 open", "gpu/2 closed"]);
+    move(endpoints.slice(0, 2));
+    const [first, second] = endpoints.slice(0, 2).map((endpoint) => held.of(endpoint)!);
+    const candidates = [first!, second!].map((before, i) => ({
+      ...{ endpoint: endpoints[i]!, serves: () => true, available: before.available, due: before.due },
+      service: before.layer(endpoints[i]!.infer),
+      anyway: before.anyway(endpoints[i]!.infer),
+    }));
+    const service = balance.build(balance.fallback, { model: "m", env })({ list: () => candidates });
+    const answer = service(requestFor("m"), aCall(env));
+    env.clock.advance(0);
+    expect((await answer).kind).toBe("whole");
   });
 
   it("do not count in the pool what an operator took away", async () => {
