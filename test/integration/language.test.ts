@@ -60,6 +60,8 @@ describe.skipIf(certs === undefined)("before the servers that it names", () => {
     gateway = await startGateway({ yaml: servers.here(EXAMPLE), kinds: backendKinds });
     const ready = (version: number) => gateway.ask({ path: `/v2/models/fraud/versions/${version}/ready` });
     await until(async () => (await Promise.all([1, 2, 3].map(ready))).every(({ status }) => status === 200), 40_000);
+    // what was kept of a server is forgotten when another one joins it
+    await until(async () => (await gateway.metrics()).sum("sluice_endpoint_healthy", { backend: "gpu" }) === 2, 40_000);
   }, 60_000);
   afterAll(async () => {
     await gateway?.close();

@@ -48,7 +48,7 @@ beforeAll(async () => {
     const served = await workplace.serve(config.replace(/^listen:.*$/m, "").replace("../models", `${ROOT}models`));
     told.set(name, await served.ports());
   }
-});
+}, 60_000);
 
 afterAll(async () => {
   await gateway.close();
