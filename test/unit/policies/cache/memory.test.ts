@@ -89,7 +89,7 @@ const HOUR_MS = 3_600_000;
 const ASKED = 60_000;
 const BUDGET = 16 * 2 ** 20;
 
-it("stays under its budget, and so does the process, for an hour's equivalent of churn", { timeout: 60_000 }, async () => {
+it("stays under its budget, as the process does, for an hour's equivalent of churn", { timeout: 60_000 }, async () => {
   const full = openFull(BUDGET, "5m");
   let n = 0;
   let hits = 0;
