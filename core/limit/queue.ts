@@ -67,10 +67,16 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
   const all = new Set<T>();
 
   const put = (one: T) => {
-    const level = levels.get(one.level) ?? { number: one.level, tenants: new Map(), all: new Set<T>(), turn: 0 };
-    levels.set(one.level, level);
-    const tenant = level.tenants.get(one.tenant) ?? { ones: openChain<T>(), rows: 0, turn: level.turn };
-    level.tenants.set(one.tenant, tenant);
+    let level = levels.get(one.level);
+    if (level === undefined) {
+      level = { number: one.level, tenants: new Map(), all: new Set(), turn: 0 };
+      levels.set(one.level, level);
+    }
+    let tenant = level.tenants.get(one.tenant);
+    if (tenant === undefined) {
+      tenant = { ones: openChain(), rows: 0, turn: level.turn };
+      level.tenants.set(one.tenant, tenant);
+    }
     tenant.ones.add(one);
     tenant.rows += one.rows;
     level.all.add(one);
