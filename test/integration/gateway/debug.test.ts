@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backendKinds as kinds } from "../../../backends/registry.ts";
+import { serve } from "../../../gateway/main.ts";
 import { protocols } from "../../../gateway/protocols/registry.ts";
 import { runNow } from "../../../wire/sliced.ts";
 import { encodeRequest } from "../../../wire/tfs-proto.ts";
@@ -159,7 +160,11 @@ test("debug is refused where others can reach the gateway, also by a change", as
   await expect(startGateway({ yaml, kinds })).rejects.toThrow(
     /debug: expected false where others can reach the gateway \(listen\.http: 0\.0\.0\.0:0\), got true/,
   );
-  const open = { ...loud.gateway.running.config, listen: { http: { host: "0.0.0.0", port: 0 } } };
-  const { serve } = await import("../../../gateway/main.ts");
-  await expect(serve({ config: open })).rejects.toThrow(/debug: expected false/);
+  const { config } = loud.gateway.running;
+  const listen = { http: { host: "0.0.0.0", port: 0 } };
+  await expect(serve({ config: { ...config, listen } })).rejects.toThrow(/debug: expected false/);
+  // the addresses in force count, whatever those of the new file are
+  const open = await serve({ config: { ...config, listen, debug: false } });
+  await expect(open.reload(config)).rejects.toThrow(/debug: expected false/);
+  await open.stop();
 });
