@@ -6,20 +6,50 @@ import type { Clock } from "../core/env.ts";
 const TURN_BYTES = 256 * 1024;
 /** Once the requests of a turn have taken this long, the next ones wait for another turn, in milliseconds. */
 const TURN_MS = 0.75;
+/** More than a turn can take of those that wait to be let in: the others are not woken for nothing. */
+const TURN_REQUESTS = 32;
+/** Once the oldest has waited so long the last come is let in first, in milliseconds: its client still waits. Source: CoDel's interval. */
+const STANDS_MS = 100;
+/** Source: the default of `limits.lag`. */
+const PATIENCE_MS = 500;
 
 export interface Intake {
   /** Counts bytes taken in this turn: true when it has had its share, and the rest should wait for the next. */
   took(bytes: number): boolean;
-  /** Whether a request that has just come should wait for the next turn. */
+  /** Whether this turn has had its share of requests and answers. */
   crowded(): boolean;
   nextTurn(): Promise<void>;
+  /**
+   * Resolves when a request that came at `since` may try again: first come first served, until the queue stands. It asks
+   * `crowded` again by itself, so that its work counts before the next one asks.
+   *
+   * @returns true where it has waited too long and is to be refused
+   */
+  wait(since: number): Promise<boolean>;
 }
 
-export function openIntake(clock: Clock): Intake {
+interface Entry {
+  readonly since: number;
+  /** @param isLate whether it waits no longer */
+  resume(isLate: boolean): void;
+}
+
+/** @param patienceMs who has waited longer to be let in is let down: what is late by so much helps nobody */
+export function openIntake(clock: Clock, patienceMs = PATIENCE_MS): Intake {
   let bytesTaken = 0;
   let startedAt: number | undefined;
   let scheduled = false;
   let waiting: (() => void)[] = [];
+  /** By the time at which they came. */
+  const queue: Entry[] = [];
+  const letIn = () => {
+    const now = clock.now();
+    const waited = () => now - (queue[0]?.since ?? now);
+    for (let i = 0; i < TURN_REQUESTS && waited() > patienceMs; i += 1) queue.shift()?.resume(true);
+    const stands = waited() > STANDS_MS;
+    for (let i = 0; i < TURN_REQUESTS; i += 1) (stands ? queue.pop() : queue.shift())?.resume(false);
+    if (queue.length > 0) schedule();
+  };
   const turn = () => {
     scheduled = false;
     bytesTaken = 0;
@@ -28,11 +58,19 @@ export function openIntake(clock: Clock): Intake {
     waiting = [];
     // one after the other through the same gate: those that it does not let in wait again
     for (const resume of resumed) resume();
+    // behind the answers: what is begun is ended first
+    letIn();
   };
   const schedule = () => {
     if (scheduled) return;
     scheduled = true;
     setImmediate(turn);
+  };
+  const crowded = () => {
+    const now = clock.now();
+    startedAt ??= now;
+    schedule();
+    return now - startedAt > TURN_MS;
   };
   return {
     took(bytes) {
@@ -40,15 +78,26 @@ export function openIntake(clock: Clock): Intake {
       schedule();
       return bytesTaken > TURN_BYTES;
     },
-    crowded() {
-      const now = clock.now();
-      startedAt ??= now;
-      schedule();
-      return now - startedAt > TURN_MS;
-    },
+    crowded,
     nextTurn() {
       schedule();
       return new Promise((resolve) => waiting.push(resolve));
     },
+    wait(since) {
+      schedule();
+      return new Promise((resume) => queue.splice(placeOf(queue, since), 0, { since, resume }));
+    },
   };
+}
+
+/** Behind all that came before it or with it. */
+function placeOf(queue: readonly Entry[], since: number): number {
+  let low = 0;
+  let high = queue.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((queue[middle]?.since ?? 0) <= since) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -118,7 +118,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       hold: trees.hold,
       limits: config.limits,
       budget,
-      intake: openIntake(systemClock),
+      intake: openIntake(systemClock, config.limits.lagMs),
       env,
       faults: watch.faults,
       maxConnections: watch.maxConnections,

@@ -81,8 +81,11 @@ interface Incoming {
 async function answer(serving: Serving, routed: Routed, incoming: Incoming): Promise<WireReply> {
   const { protocol, route, request } = routed;
   const { limits } = serving;
-  // turns are bounded: a crowd that comes in one is let in over several, first come, first served
-  while (serving.intake.crowded()) await serving.intake.nextTurn();
+  // turns are bounded: a crowd that comes in one is let in over several; probes have no body, and are answered however late
+  let isLate = false;
+  while (!isLate && serving.intake.crowded()) isLate = await serving.intake.wait(incoming.arrivedAt);
+  if (isLate && hasBody(request)) return refusal(serving, protocol, { fault: tooBusy(serving.env) });
+  if (incoming.signal.aborted) return refusal(serving, protocol, { fault: asInferError(incoming.signal.reason) });
   const tooLong = longUrl(request, limits);
   if (tooLong !== undefined) return refusal(serving, protocol, tooLong);
   let body: Uint8Array | AsyncIterable<Uint8Array>;
@@ -115,6 +118,13 @@ async function answer(serving: Serving, routed: Routed, incoming: Incoming): Pro
     if (!(error instanceof InferError)) serving.env.log.error({ id: identity.id, err: error }, "a route threw");
     return refusal(serving, protocol, { fault: asInferError(error) });
   }
+}
+
+/** More comes than the process can take in. */
+function tooBusy(env: Env): InferError {
+  env.emit({ type: "process-shed", of: "lag" });
+  const text = "the gateway has more requests than it can take in: this one waited too long to be read";
+  return new InferError("overloaded", text, { retryAfterMs: 1000 });
 }
 
 export interface Refusal {

@@ -75,8 +75,9 @@ interface Incoming {
 
 async function answer(serving: GrpcServing, { protocol, route }: GrpcRoute, incoming: Incoming): Promise<WireReply> {
   const { call, arrivedAt, identity, holding } = incoming;
-  // turns are bounded: a crowd that comes in one is let in over several, first come, first served
-  while (serving.intake.crowded()) await serving.intake.nextTurn();
+  // turns are bounded: a crowd that comes in one is let in over several; probes are messages too, so that nobody is let down here
+  let isLate = false;
+  while (!isLate && serving.intake.crowded()) isLate = await serving.intake.wait(arrivedAt);
   let body: Pick<WireRequest, "body" | "release">;
   try {
     body =

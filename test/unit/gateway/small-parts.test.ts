@@ -114,20 +114,40 @@ describe("the intake", () => {
     expect(intake.took(200_000)).toBe(false);
   });
 
-  test("requests are let in first come, first served, about a millisecond of them in a turn", async () => {
+  /** Requests that each take `ms` of a turn; `let down` hears of those that waited too long. */
+  function crowd(ms: number, patienceMs?: number) {
     const clock = fakeClock();
-    const intake = openIntake(clock);
+    const intake = openIntake(clock, patienceMs);
     const begun: number[] = [];
+    const letDown: number[] = [];
     const request = async (n: number) => {
-      while (intake.crowded()) await intake.nextTurn();
-      begun.push(n);
-      clock.advance(1);
+      // all but at once, in their order
+      const since = n / 1000;
+      let isLate = false;
+      while (!isLate && intake.crowded()) isLate = await intake.wait(since);
+      (isLate ? letDown : begun).push(n);
+      if (!isLate) clock.advance(ms);
     };
+    return { clock, begun, letDown, request };
+  }
+
+  test("requests are let in first come, first served, about a millisecond of them in a turn", async () => {
+    const { begun, request } = crowd(1);
     const all = [0, 1, 2, 3, 4].map(request);
     expect(begun).toEqual([0]);
     await turn();
     expect(begun).toEqual([0, 1]);
     await Promise.all(all);
     expect(begun).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("once the oldest has waited for long the last come is let in first, and who came far too long ago is let down", async () => {
+    const { clock, begun, letDown, request } = crowd(60, 250);
+    const all = [0, 1, 2, 3, 4, 5, 6].map(request);
+    await Promise.all(all);
+    // 1 and 2 in their turn; from 100 ms on the last first, until the others are late by more than 250 ms
+    expect(begun).toEqual([0, 1, 6, 5, 4]);
+    expect(letDown).toEqual([2, 3]);
+    expect(clock.now()).toBe(300);
   });
 });
