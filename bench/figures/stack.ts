@@ -15,6 +15,7 @@ const { small } = models;
 /** One caller: batches are of one, at a free slot. Several: what a request takes of the core. */
 const CALLERS = [1, 8];
 const SPAN = { warmMs: 300, measureMs: 1500 };
+const WARM_MS = 6000;
 const US = 1_000_000;
 /** More than are sent in a span; no other span sends the same. */
 const DIFFERENT = 12_288;
@@ -61,7 +62,18 @@ export const stack: Figure = {
         served.push({ name, program, port: await program.ask<number>("port") });
       }
       say("warming up");
-      for (const { port } of served) await warmUp({ client, port }, effort);
+      for (const { port } of served) {
+        await warmUp({ client, port }, effort);
+        // those repeat: the way of a miss is code of its own
+        const load = {
+          port,
+          requests: differentRequests(0),
+          connections: 8,
+          warmMs: 0,
+          measureMs: WARM_MS * effort.scale,
+        };
+        await client.ask<LoadFacts>("load", load);
+      }
       const findings: Finding[] = [];
       let turn = 0;
       const nextTurn = () => {
