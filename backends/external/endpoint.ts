@@ -47,7 +47,7 @@ export interface EndpointOptions {
    * came back or is another one than before.
    */
   renewed(models: readonly string[]): void;
-  /** Nobody listens at a server that was healthy: who listens there next may be another one, with other models. */
+  /** Nobody listens at a server that was healthy, or it is not ready: who is there next may be another, with other models. */
   unreached(): void;
   /** Keeps models that have become ready from work until they are warm; no such gate when absent. */
   readonly gate?: WarmGate | undefined;
@@ -71,8 +71,8 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
 
   let isHealthy = false;
   // one that is not healthy is asked again and again, and comes back as another one
-  const doubt = (error: unknown) => {
-    if (isHealthy && isUnreached(error)) options.unreached();
+  const doubt = (isAway: boolean) => {
+    if (isHealthy && isAway) options.unreached();
   };
   const health: Health = openHealth({
     words: options.health,
@@ -81,7 +81,8 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       try {
         told = await connection.health(signal);
       } catch (error) {
-        doubt(error);
+        // one that goes down says so before nobody listens, and may be back before it is asked again; one that is late is there
+        doubt(isAway(error) && !signal.aborted);
         throw error;
       }
     },
@@ -132,7 +133,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     env,
     enter: slots.enter,
     suspect(error: unknown) {
-      doubt(error);
+      doubt(isAway(error) && asInferError(error).unsent);
       health.suspect();
     },
     abandon,
@@ -204,8 +205,8 @@ function freshIn(now: Look, before: Look | undefined): readonly string[] {
   });
 }
 
-/** Whether no connection could be made. */
-function isUnreached(error: unknown): boolean {
-  const { code, origin, unsent } = asInferError(error);
-  return code === "unavailable" && origin === "backend" && unsent;
+/** Whether nobody was there, or somebody who says to be unavailable. */
+function isAway(error: unknown): boolean {
+  const { code, origin } = asInferError(error);
+  return code === "unavailable" && origin === "backend";
 }

@@ -74,6 +74,18 @@ test("it is another one when nobody listened there, be it for one question only"
   expect(of().id).not.toBe(before.id);
 });
 
+test("it is another one when a server said but once that it is not ready, as one does that goes down", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of();
+  server.fault = new InferError("unavailable", "the server says that it is not ready");
+  const asked = server.asked.health;
+  while (server.asked.health === asked) await pass(env, 100);
+  server.fault = undefined;
+  await pass(env, 6_000, 1_000);
+  expect(of().id).not.toBe(before.id);
+});
+
 test("it goes on beside a server that has been away for long, and under a server that only answers late", async () => {
   const [one, two] = [fakeServer(), fakeServer()];
   const { env, of } = await opened({ "a:1": one, "b:2": two });
@@ -82,10 +94,11 @@ test("it goes on beside a server that has been away for long, and under a server
   const before = of();
   await pass(env, 60_000, 1_000);
   expect(of()).toBe(before);
-  one.fault = new InferError("unavailable", "no answer to a health check within 1s");
+  one.hangs = true;
   const asked = one.asked.health;
   while (one.asked.health === asked) await pass(env, 100);
-  one.fault = undefined;
+  await pass(env, 1_500, 100);
+  one.hangs = false;
   await pass(env, 6_000, 1_000);
   expect(of()).toBe(before);
 });
