@@ -72,17 +72,18 @@ export function fakeServer(init: Partial<FakeServer> = {}): FakeServer {
 export function connectTo(server: FakeServer, door: Door): Connection {
   server.opened += 1;
   server.doors.push(door);
-  const answer = async <T>(value: T): Promise<T> => {
-    if (server.hangs) return new Promise<T>(() => {});
+  const answer = async <T>(value: T, signal?: AbortSignal): Promise<T> => {
+    if (server.hangs)
+      return new Promise<T>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
     if (server.fault !== undefined) throw server.fault;
     return value;
   };
   return {
     infer: server.infer,
     ...(server.control === undefined ? {} : { control: server.control }),
-    health() {
+    health(signal) {
       server.asked.health += 1;
-      return answer(server.word);
+      return answer(server.word, signal);
     },
     models(wanted) {
       server.asked.models += 1;
