@@ -1,7 +1,9 @@
 // Figure i, second half: batching beside what others do, and in front of servers that are not the gateway's own.
 
+import { startBentoMl } from "../../test/interop/servers/bentoml.ts";
 import { startLitServe } from "../../test/interop/servers/litserve.ts";
-import { isMissing } from "../../test/interop/support/venv.ts";
+import type { RunningServer } from "../../test/interop/support/server.ts";
+import { isMissing, type Missing } from "../../test/interop/support/venv.ts";
 import type { Effort, Finding, Goal } from "../figure.ts";
 import type { FrontPorts, FrontSetup } from "../front.ts";
 import { type Arm, compare } from "../harness.ts";
@@ -133,46 +135,80 @@ export function externalFinding(effort: Effort): Promise<Finding> {
   });
 }
 
-/** The same ONNX file and load as LitServe, each batching by itself. */
-export async function litserveFinding(effort: Effort, say: (line: string) => void): Promise<Finding | undefined> {
+/** A server that batches by itself, with the same ONNX file. */
+interface Peer {
+  readonly name: string;
+  readonly note: string;
+  start(model: string): Promise<(RunningServer & { readonly version: string; readonly http: number }) | Missing>;
+  /** The row as its JSON. */
+  body(row: readonly number[]): unknown;
+}
+
+const PEERS: readonly Peer[] = [
+  {
+    name: "LitServe",
+    note: "gathers up to 64 rows for 5 ms",
+    start: (batched) => startLitServe({ batched }),
+    body: (row) => ({ x: row }),
+  },
+  {
+    name: "BentoML",
+    note: "learns how long to gather up to 64 rows",
+    start: (batched) => startBentoMl({ batched }),
+    body: (row) => ({ x: [row] }),
+  },
+];
+
+/** The same ONNX file and load as those who batch by themselves. */
+export async function peerFindings(effort: Effort, say: (line: string) => void): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const peer of PEERS) {
+    say(peer.name);
+    const finding = await peerFinding(peer, effort);
+    if (isMissing(finding)) say(`without ${peer.name}: ${finding.missing}`);
+    else findings.push(finding);
+  }
+  return findings;
+}
+
+async function peerFinding(peer: Peer, effort: Effort): Promise<Finding | Missing> {
   const model = models.large;
   const repository = modelRepository([model]);
-  const litserve = await startLitServe({ batched: modelPath(repository, model) });
-  if (isMissing(litserve)) {
-    say(`without LitServe: ${litserve.missing}`);
-    return undefined;
-  }
+  const running = await peer.start(modelPath(repository, model));
+  if (isMissing(running)) return running;
   try {
     return await withPrograms(async (start) => {
       const input = { repository, log: "silent", batch: true };
       const gateway = await start("programs/served.ts", { core: SERVER_CORE, input });
       const client = await start("programs/client.ts", { core: CLIENT_CORE });
       const values = inputFor(model, 1, 1);
-      const text = JSON.stringify({ x: [...values] });
-      const theirs = { bytes: Buffer.from(text), headers: { "content-type": "application/json" } };
+      const theirs = {
+        bytes: Buffer.from(JSON.stringify(peer.body([...values]))),
+        headers: { "content-type": "application/json" },
+      };
       const ours = jsonBody({ name: model.input, shape: [1, ...model.inputShape], values }, String);
       const port = await gateway.ask<number>("port");
       const arms: readonly [Arm, Arm] = [
         {
-          name: `LitServe ${litserve.version}`,
-          measure: () => loadOf(client, { port: litserve.http, requests: [post("/predict", theirs)] }, effort),
+          name: `${peer.name} ${running.version}`,
+          measure: () => loadOf(client, { port: running.http, requests: [post("/predict", theirs)] }, effort),
         },
         {
           name: "the gateway",
           measure: () => loadOf(client, { port, requests: [post(`/v2/models/${model.name}/infer`, ours)] }, effort),
         },
       ];
-      const title = `${model.name} over JSON beside LitServe, each with its own batching, 64 clients`;
+      const title = `${model.name} over JSON beside ${peer.name}, each with its own batching, 64 clients`;
       const comparison = await compare({ title, unit: "requests/s", rounds: Math.min(effort.rounds, ROUNDS), arms });
       const got = comparison.arms[1]?.ratio?.median ?? Number.NaN;
       return {
         title,
         comparison,
-        goals: [{ what: "requests by those of LitServe", want: { atLeast: 1 }, got }],
-        notes: ["LitServe may use every core and gathers up to 64 rows for 5 ms; the gateway has one core"],
+        goals: [{ what: `requests by those of ${peer.name}`, want: { atLeast: 1 }, got }],
+        notes: [`${peer.name} may use every core and ${peer.note}; the gateway has one core`],
       };
     });
   } finally {
-    await litserve.close();
+    await running.close();
   }
 }

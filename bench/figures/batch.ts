@@ -10,7 +10,7 @@ import { type Program, SERVER_CORE, withPrograms } from "../programs.ts";
 import type { RawFacts, RawSetup } from "../raw.ts";
 import { quantile } from "../stats.ts";
 import { warmUp } from "../warm-up.ts";
-import { externalFinding, litserveFinding, simulatedFindings } from "./batch-beside.ts";
+import { externalFinding, peerFindings, simulatedFindings } from "./batch-beside.ts";
 
 interface Case {
   readonly model: Model;
@@ -47,9 +47,7 @@ export const batch: Figure = {
     const simulated = await simulatedFindings(effort);
     say("an HTTP server without batching");
     const external = await externalFinding(effort);
-    say("LitServe");
-    const litserve = await litserveFinding(effort, say);
-    return [...own, ...simulated, external, ...(litserve === undefined ? [] : [litserve])];
+    return [...own, ...simulated, external, ...(await peerFindings(effort, say))];
   },
 };
 

@@ -12,8 +12,12 @@ export interface BentoMl extends RunningServer {
   readonly python: string;
 }
 
-/** The APIs of `python/bentoml_server.py`. */
-export async function startBentoMl(): Promise<BentoMl | Missing> {
+export interface BentoMlOptions {
+  /** An ONNX file to serve alone, by `python/bentoml_batched.py`; absent, the APIs of `python/bentoml_server.py`. */
+  readonly batched?: string;
+}
+
+export async function startBentoMl({ batched }: BentoMlOptions = {}): Promise<BentoMl | Missing> {
   const found = await venv("bentoml", {
     packages: [["bentoml==1.4.39", "numpy", ONNX_RUNTIME]],
     check: "import bentoml, onnxruntime; assert (bentoml.__version__, onnxruntime.__version__) == ('1.4.39', '1.30.0')",
@@ -21,16 +25,18 @@ export async function startBentoMl(): Promise<BentoMl | Missing> {
   if (isMissing(found)) return found;
   const [http = 0] = await freePorts(1);
   const folder = await workFolder("bentoml");
+  const service = batched === undefined ? "bentoml_server:Demo" : "bentoml_batched:Batched";
   try {
     const running = await startServer({
       command: join(found.bin, "bentoml"),
-      args: [...["serve", "bentoml_server:Demo", "--host", "127.0.0.1", "-p", `${http}`], ...["--working-dir", PYTHON]],
+      args: [...["serve", service, "--host", "127.0.0.1", "-p", `${http}`], ...["--working-dir", PYTHON]],
       cwd: folder.path,
       env: {
         ...PYTHON_ENV,
         PATH: `${found.bin}:${process.env.PATH}`,
         BENTOML_DO_NOT_TRACK: "True",
         BENTOML_HOME: folder.path,
+        ...(batched === undefined ? {} : { MODEL: batched }),
       },
       ready: answers(http, "/readyz"),
     });
