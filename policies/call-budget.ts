@@ -12,8 +12,9 @@ export interface CallBudgetOptions {
 }
 
 /**
- * In each ten seconds at most `share` of their requests and ten times `perSecond` are taken. So over whole tens of seconds
- * calls / requests is at most 1 + share + perSecond / rate, and ten seconds' worth may be taken at once.
+ * In each ten seconds, and up to one more, at most `share` of their requests and ten times `perSecond` are taken. So over whole
+ * tens of seconds, whenever they begin, calls / requests is at most 1 + share + perSecond / rate, and ten seconds' worth may be
+ * taken at once.
  */
 export interface CallBudget {
   /** Counts a request. */
@@ -22,7 +23,9 @@ export interface CallBudget {
   take(): boolean;
 }
 
-const SLICES = 10;
+const WINDOW_SECONDS = 10;
+/** The slice that is under way is not whole: one more makes sure of ten seconds, whenever in a second they began. */
+const SLICES = WINDOW_SECONDS + 1;
 const SLICE_MS = 1000;
 /** Sums of shares are not exact: five times 20 % is one call. */
 const ROUNDING = 1e-9;
@@ -30,7 +33,7 @@ const ROUNDING = 1e-9;
 export function openCallBudget({ clock, share, perSecond }: CallBudgetOptions): CallBudget {
   const requests = new Float64Array(SLICES);
   const taken = new Float64Array(SLICES);
-  const floor = (perSecond * SLICES * SLICE_MS) / 1000;
+  const floor = perSecond * WINDOW_SECONDS;
   let slice = Math.floor(clock.now() / SLICE_MS);
 
   /** The place of this slice in the ring, those that are older than the ring emptied. */

@@ -31,11 +31,11 @@ describe("a budget of further calls", () => {
     expect(counts).toEqual([0, 0, 0, 0, 1]);
   });
 
-  it("forgets requests and calls alike after ten seconds", () => {
+  it("forgets requests and calls alike after ten seconds and what is left of the eleventh", () => {
     const clock = fakeClock(500);
     const budget = openCallBudget({ clock, share: 0.5, perSecond: 0 });
     for (let i = 0; i < 10; i += 1) budget.request();
-    clock.advance(9_000);
+    clock.advance(10_000);
     expect(taken(budget)).toBe(5);
     for (let i = 0; i < 4; i += 1) budget.request();
     clock.advance(1_000);
@@ -43,6 +43,7 @@ describe("a budget of further calls", () => {
     expect(taken(budget)).toBe(0);
     clock.advance(9_000);
     expect(taken(budget)).toBe(0);
+    clock.advance(1_000);
     for (let i = 0; i < 4; i += 1) budget.request();
     expect(taken(budget)).toBe(2);
     clock.advance(60_000);
@@ -53,8 +54,9 @@ describe("a budget of further calls", () => {
   const run = (
     open: typeof openCallBudget,
     gaps: readonly number[],
+    beginsAt = 0,
   ): { readonly got: number; readonly bound: number } => {
-    const clock = fakeClock();
+    const clock = fakeClock(beginsAt);
     const budget = open({ clock, share: 0.2, perSecond: 10 });
     let [got, requests] = [0, 0];
     for (const gap of gaps) {
@@ -64,19 +66,26 @@ describe("a budget of further calls", () => {
       // every try fails, and every failure is to be tried again at once
       for (let i = 0; i < 4; i += 1) if (budget.take()) got += 1;
     }
-    const tens = Math.floor(clock.now() / 10_000) + 1;
+    const tens = Math.floor((clock.now() - beginsAt) / 10_000) + 1;
     return { got, bound: 0.2 * requests + 100 * tens };
   };
   const gaps = fc.array(fc.integer({ min: 0, max: 120 }), { minLength: 400, maxLength: 1500 });
 
   it("never gives more than a fifth of the requests and ten a second, however they come", () => {
     fc.assert(
-      fc.property(gaps, (list) => {
-        const { got, bound } = run(openCallBudget, list);
+      fc.property(gaps, fc.integer({ min: 0, max: 999 }), (list, beginsAt) => {
+        const { got, bound } = run(openCallBudget, list, beginsAt);
         expect(got).toBeLessThanOrEqual(bound + 1e-6);
       }),
       { seed: 9, numRuns: 60 },
     );
+  });
+
+  it("keeps to two tens of seconds' worth in twenty seconds that begin within one", () => {
+    // 100 requests a second for twenty seconds from the middle of one
+    const list = Array.from({ length: 1999 }, () => 10);
+    const { got, bound } = run(openCallBudget, list, 500);
+    expect([got <= bound, got]).toEqual([true, 599]);
   });
 
   it("is told by that check from one that forgets what was taken", () => {
