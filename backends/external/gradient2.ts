@@ -37,7 +37,10 @@ export interface Gradient2 {
   update(latency: number, inFlight: number): void;
 }
 
-/** Updates whose plain mean begins the average of the long run. Source: Gradient2Limit.java. */
+/**
+ * Updates whose best begins the average of the long run. Netflix begins it with their mean: a gateway that starts under too much
+ * load then takes that load's latency for the usual one, for minutes, and lets in all that comes.
+ */
 const WARM_UP = 10;
 /** What takes so many times the short latency is a leftover of bad times, and is let go by a twentieth an update. Source: as above. */
 const DRIFT = 2;
@@ -45,7 +48,7 @@ const DRIFT_DECAY = 0.95;
 /** The steepest that one window may pull the limit down. Source: as above. */
 const STEEPEST = 0.5;
 
-/** Source: Netflix/concurrency-limits, Gradient2Limit.java and ExpAvgMeasurement.java. */
+/** Source: Netflix/concurrency-limits, Gradient2Limit.java and ExpAvgMeasurement.java, but for the beginning. */
 export function openGradient2(options: Gradient2Options = GRADIENT2): Gradient2 {
   const { min, max, tolerance, smoothing, queue, longWindow } = options;
   const factor = 2 / (longWindow + 1);
@@ -58,8 +61,8 @@ export function openGradient2(options: Gradient2Options = GRADIENT2): Gradient2 
     },
     update(latency, inFlight) {
       updates += 1;
-      const weight = updates <= WARM_UP ? 1 / updates : factor;
-      long += weight * (latency - long);
+      if (updates === 1 || (updates <= WARM_UP && latency < long)) long = latency;
+      else if (updates > WARM_UP) long += factor * (latency - long);
       // the gradient is that of before the decay, as there
       const gradient = Math.max(STEEPEST, Math.min(1, (tolerance * long) / latency));
       if (long / latency > DRIFT) long *= DRIFT_DECAY;

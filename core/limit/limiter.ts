@@ -51,18 +51,23 @@ interface Entry extends Waiting {
   refuse(error: InferError): void;
 }
 
+/** So long after somebody had to wait for a permit others want it too, in milliseconds, though at moments one is free. */
+const CONTENDED_MS = 1000;
+
 /** First come first served, until the queue stands: then the last come is served first, and who has waited long is let down. */
 export function openLimiter(options: LimiterOptions): Limiter {
   const queue = openQueue<Entry>(Math.max(1, options.queue));
   const overload = openOverload();
   const pace = openPace();
   let running = 0;
+  let contendedAt = Number.NEGATIVE_INFINITY;
   const free = () => Math.max(0, options.limit() - running);
 
   /** @param since when it began to wait; now where it did not */
   const permit = (call: Call, since?: number): Permit => {
     const startedAt = call.clock.now();
     let held = true;
+    if (since !== undefined) contendedAt = startedAt;
     running += 1;
     return {
       waitedMs: startedAt - (since ?? startedAt),
@@ -124,6 +129,14 @@ export function openLimiter(options: LimiterOptions): Limiter {
     if (leftMs < waitMs + pace.leastMs) throw refusal("late", tooLate({ waitMs, runMs: pace.leastMs, leftMs }));
   };
 
+  /** A run that comes too late would take its place from one that would not. While nothing runs there is something to learn by it. */
+  const checkWorth = (call: Call) => {
+    const now = call.clock.now();
+    if (running === 0 || now - contendedAt >= CONTENDED_MS) return;
+    const leftMs = call.deadline - now;
+    if (leftMs < pace.leastMs) throw refusal("late", tooLate({ waitMs: 0, runMs: pace.leastMs, leftMs }));
+  };
+
   const wait = (rows: number, call: Call): Promise<Permit> =>
     new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -163,7 +176,10 @@ export function openLimiter(options: LimiterOptions): Limiter {
     },
     enter(rows, call) {
       checkCall(call);
-      if (queue.size === 0 && free() > 0) return permit(call);
+      if (queue.size === 0 && free() > 0) {
+        checkWorth(call);
+        return permit(call);
+      }
       if (options.queue === 0) throw refusal("full", full(options));
       checkTime(rows, call);
       return wait(rows, call);

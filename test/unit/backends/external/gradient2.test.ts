@@ -36,6 +36,14 @@ test("grows again at once after bad times, though they stay long in the average"
   expect(limitsOf([...times(12, 100), ...times(12, 10)]).slice(12)).toEqual(golden);
 });
 
+test("takes the best of its first windows for the usual, so that a start under too much load is seen as such", () => {
+  // a server of 8 slots and 40 ms: with 16 calls and more each waits behind others, from the second window on
+  const limits = limitsOf(Array.from({ length: 40 }, (_, i) => [i === 0 ? 40 : 150, BUSY] as const));
+  // by the mean of ten windows 150 ms would be usual, and the limit would only grow
+  expect(Math.max(...limits)).toBe(16.8);
+  expect(limits.at(-1)).toBeLessThan(9);
+});
+
 test("never leaves its bounds", () => {
   expect(limitsOf(times(3000, 10)).at(-1)).toBe(512);
   expect(limitsOf([...times(10, 10), ...times(60, 1000)]).at(-1)).toBe(8.028752);

@@ -201,6 +201,26 @@ test("while nothing runs everybody may, whatever was learned of how long it take
   expect(at.order.at(-1)).toBe("short");
 });
 
+test("a free permit is not given to who would be late, for a second after others had to wait", async () => {
+  const at = bench({ limit: 2, queue: 9 });
+  await teach(at, 40);
+  for (const name of ["a", "b", "waits"]) at.ask(name);
+  at.clock.advance(40);
+  await at.done("a");
+  await at.done("b");
+  expect([at.limiter.running, at.limiter.free]).toEqual([1, 1]);
+  at.clock.advance(999);
+  at.ask("late", { timeoutMs: 30 });
+  expect(at.refused.get("late")?.message).toBe(
+    "the thing needs about 0 ms of waiting and 40 ms of work, and 30 ms are left",
+  );
+  expect([at.refused.get("late")?.code, at.shed]).toEqual(["overloaded", ["late"]]);
+  at.clock.advance(1);
+  // nobody has wanted it for a while: it may be faster than was learned
+  at.ask("perhaps", { timeoutMs: 30 });
+  expect(at.order.at(-1)).toBe("perhaps");
+});
+
 test("once the queue stands, the last come is served first and who has waited long is let down", async () => {
   const at = bench({ limit: 1, queue: 99 });
   for (let i = 0; i < 30; i += 1) {
