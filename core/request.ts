@@ -1,6 +1,6 @@
 // What is asked and what is answered: plain immutable values, equal for equal questions.
 
-import type { Parameters, Tensor } from "./tensor.ts";
+import { NO_PARAMETERS, type Parameters, type Tensor } from "./tensor.ts";
 
 export type Task = "infer" | "explain" | "classify" | "regress";
 
@@ -48,6 +48,11 @@ export interface InferResponse {
   readonly model: ResolvedModel;
   readonly outputs: readonly Tensor[];
   readonly parameters: Parameters;
+}
+
+/** What comes back of a question about the way of a request: nobody was asked, so there are no outputs. */
+export function unasked({ name, version }: ResolvedModel): InferResponse {
+  return { kind: "whole", model: { name, version }, outputs: [], parameters: NO_PARAMETERS };
 }
 
 /** Answers as they come. It ends once; whoever holds a permit, a count or a timer lets go when the iterator ends. */

@@ -30,24 +30,42 @@ export interface Facts {
   headers?: ReadonlyMap<string, string>;
 }
 
+/** What was decided, or how to put it into words: then it costs nothing where nobody reads it. */
+export type Said = string | (() => string);
+
 export interface DecisionTrace {
+  /** All of them in words, which are found only now. */
   readonly decisions: readonly Decision[];
   readonly facts: Readonly<Facts>;
-  decide(policy: string, said: string): void;
+  /** @param said what is told later must be told of this moment: it may look at nothing that changes */
+  decide(policy: string, said: Said): void;
+  /** Repeats all decisions so far to another trace, such as that of somebody whom the call was made for. */
+  repeatTo(other: Pick<DecisionTrace, "decide">): void;
   learn(facts: Facts): void;
 }
 
 export function openTrace(): DecisionTrace {
-  const decisions: Decision[] = [];
-  const facts: Facts = {};
-  return {
-    decisions,
-    facts,
-    decide(policy, said) {
-      decisions.push({ policy, said });
-    },
-    learn(learned) {
-      Object.assign(facts, learned);
-    },
-  };
+  return new Trace();
+}
+
+/** A class, since one is opened for each call: a getter in an object of its own takes longer than the rest of it. */
+class Trace implements DecisionTrace {
+  readonly facts: Facts = {};
+  readonly #decided: { readonly policy: string; readonly said: Said }[] = [];
+
+  get decisions(): readonly Decision[] {
+    return this.#decided.map(({ policy, said }) => ({ policy, said: typeof said === "string" ? said : said() }));
+  }
+
+  decide(policy: string, said: Said): void {
+    this.#decided.push({ policy, said });
+  }
+
+  repeatTo(other: Pick<DecisionTrace, "decide">): void {
+    for (const { policy, said } of this.#decided) other.decide(policy, said);
+  }
+
+  learn(facts: Facts): void {
+    Object.assign(this.facts, facts);
+  }
 }

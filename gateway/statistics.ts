@@ -108,13 +108,13 @@ function countRequests(counts: Counts, clock: Clock, rowsOf: Rows): Layer {
       if (error !== undefined && asInferError(error).origin === "client") return;
       add(error === undefined ? counts.success : counts.fail, tookMs);
       if (error !== undefined) return;
-      const fromCache = call.trace.decisions.findLast(({ policy }) => policy === "cache")?.said;
-      // not run for this one; each of these is the first word of what the cache said
-      if (fromCache !== undefined && /^(hit|stale|coalesced)/.test(fromCache)) {
+      const { cache } = call.trace.facts;
+      // not run for this one
+      if (cache === "hit" || cache === "stale" || cache === "coalesced") {
         add(counts.cacheHit, tookMs);
         return;
       }
-      if (fromCache !== undefined) add(counts.cacheMiss, tookMs);
+      if (cache !== undefined) add(counts.cacheMiss, tookMs);
       const { queuedMs, computeMs } = timesOf(call.trace.facts, tookMs);
       add(counts.queue, queuedMs);
       add(counts.compute, computeMs);

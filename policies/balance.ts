@@ -5,10 +5,11 @@ import type { Call } from "../core/call.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import { outcomeOf } from "../core/outcome.ts";
 import type { BalanceKind, Candidates, PolicyContext } from "../core/policy.ts";
-import type { InferRequest } from "../core/request.ts";
+import { type InferRequest, type InferResponse, unasked } from "../core/request.ts";
 import type { Service } from "../core/service.ts";
 import { whenOver } from "../core/stream-end.ts";
 import { duration } from "../core/words.ts";
+import { describeChoice, openChoice } from "./balance/choice.ts";
 import { eligibleSeats } from "./balance/eligible.ts";
 import { type HashKey, openPicker, PICKERS, type PickerName } from "./balance/pickers.ts";
 import { openSeats, type Seat } from "./balance/seats.ts";
@@ -90,29 +91,40 @@ interface BalancerParts {
 function openBalancer({ options, context, candidates }: BalancerParts): Service {
   const { env, model, zone } = context;
   const seats = openSeats({ slowStartMs: options.slowStartMs, clock: env.clock });
-  const pick = openPicker(options, env);
+  const choose = openChoice(openPicker(options, env));
   const view = { ...options, zone, random: () => env.random() };
   return async (request, call) => {
     const all = seats.of(candidates.list());
+    if (call.purpose === "explain") return foretell(all, call);
     const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, view);
-    const seat =
-      due(eligible, call) ?? preferred(eligible, call) ?? (eligible.length > 1 ? pick(eligible, call) : eligible[0]);
+    const choice = choose(eligible, call);
+    const { seat } = choice;
     if (seat === undefined) throw nobody(model, all.length);
-    if (all.length > 1) call.trace.decide("balance", said(options.by, seat, { of: eligible.length, panic }));
+    if (all.length > 1) {
+      const among = { by: options.by, of: eligible.length, panic };
+      call.trace.decide("balance", () => describeChoice(choice, among));
+    }
     return ask({ seat, rows: rowsOf(request), panic }, request, call);
   };
-}
 
-/** Where the call's sender has chosen already, as a batcher does, which knows who has a slot free. */
-function preferred(eligible: readonly Seat[], { attempt }: Call): Seat | undefined {
-  if (attempt.prefer === undefined || attempt.avoid.includes(attempt.prefer)) return undefined;
-  return eligible.find(({ candidate }) => candidate.endpoint.id === attempt.prefer);
-}
-
-/** Where a breaker waits for its probe: a batch may be one, a retry not, and a sequence not, which could not begin again. */
-function due(eligible: readonly Seat[], { attempt, sequence }: Call): Seat | undefined {
-  if (attempt.n > 1 || sequence !== undefined) return undefined;
-  return eligible.find(({ candidate }) => candidate.due?.() === true);
+  /** The same choice, and nobody is asked. */
+  function foretell(all: readonly Seat[], call: Call): InferResponse {
+    let spills = false;
+    const random = () => {
+      spills = true;
+      return 0;
+    };
+    const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, { ...view, random });
+    if (eligible.length === 0) throw nobody(model, all.length);
+    const choice = choose(eligible, call);
+    const endpoint = choice.seat?.candidate.endpoint.id;
+    if (all.length > 1) {
+      const text = describeChoice(choice, { by: options.by, of: eligible.length, panic });
+      call.trace.decide("balance", spills ? `${text}, or one further away by chance` : text);
+    }
+    if (endpoint !== undefined && !spills) call.trace.learn({ endpoint });
+    return unasked({ name: model, version: call.trace.facts.version ?? "" });
+  }
 }
 
 interface Asked {
@@ -157,11 +169,6 @@ function askedPauseMs({ origin, retryAfterMs = 0 }: InferError): number {
 /** Requests with more rows take longer; how much longer is the same for all endpoints. */
 function rowsOf(request: InferRequest): number {
   return Math.max(1, request.inputs[0]?.shape[0] ?? 1);
-}
-
-function said(by: PickerName, seat: Seat, { of, panic }: { readonly of: number; readonly panic: boolean }): string {
-  const why = panic ? `${of}, health not believed` : `${of}`;
-  return `${by} chose ${seat.candidate.endpoint.id} of ${why}`;
 }
 
 function nobody(model: string, known: number): InferError {

@@ -39,14 +39,14 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
     recalled.keep();
     const encoded = withHeaders(await codec.encode(reply, decoded.form, { call, planes }), call, planes);
     if (isParts(encoded.body))
-      return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, "ok") };
+      return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, { planes }) };
     call.end();
-    return { ...encoded, about: about(model, call, "ok") };
+    return { ...encoded, about: about(model, call, { planes }) };
   } catch (error) {
     if (reply?.kind === "stream") giveBack(reply, call, asInferError(error));
     call.end();
     logCause(error, planes, call.id);
-    return { ...withHeaders(codec.fail(error), call, planes), about: about(model, call, error) };
+    return { ...withHeaders(codec.fail(error), call, planes), about: about(model, call, { planes, error }) };
   }
 }
 
@@ -136,15 +136,23 @@ function headerMs(wire: WireRequest, name: string): number | undefined {
   throw invalid(`header ${name}: expected milliseconds greater than 0, got "${text}"`);
 }
 
-function about(model: ModelRef, call: Call, end: unknown): Readonly<Record<string, unknown>> {
-  const { decisions } = call.trace;
-  const how = end === "ok" ? { code: "ok" } : faultFields(end);
-  return {
-    model: model.name,
-    ...rounded(call.trace.facts),
-    ...how,
-    ...(decisions.length === 0 ? {} : { route: describeDecisions(decisions) }),
-  };
+/** Its planes, and the error that it ended in, if it did. */
+interface End {
+  readonly planes: Planes;
+  readonly error?: unknown;
+}
+
+function about(model: ModelRef, call: Call, { planes, error }: End): Readonly<Record<string, unknown>> {
+  const how = error === undefined ? { code: "ok" } : faultFields(error);
+  // a way that no line tells is not put into words
+  const route = error !== undefined || tellsRequests(planes) ? describeDecisions(call.trace.decisions) : "";
+  return { model: model.name, ...rounded(call.trace.facts), ...how, ...(route === "" ? {} : { route }) };
+}
+
+/** Whether the log has a line for a request that is answered. */
+function tellsRequests({ env }: Planes): boolean {
+  const { level = "info" } = env.log;
+  return level === "info" || level === "debug";
 }
 
 /** The facts with their times to the microsecond, as a person reads them. */

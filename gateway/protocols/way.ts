@@ -4,7 +4,7 @@ import type { Call } from "../../core/call.ts";
 import type { Planes } from "../../core/protocol.ts";
 import type { Decision } from "../../core/trace.ts";
 
-/** `canary next 5% bucket 312 < 500; balance least-time chose gpu/triton-0:8001 of 2`. */
+/** `canary next 5% bucket 312 < 500; balance gpu/triton-0:8001 of 2 (least-time: 12.1 ms, the other 14.0)`. */
 export function describeDecisions(decisions: readonly Decision[]): string {
   return decisions.map(({ policy, said }) => `${policy} ${said}`).join("; ");
 }

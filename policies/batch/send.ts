@@ -145,7 +145,7 @@ async function runTogether(work: Work): Promise<void> {
   } finally {
     shared.end();
     for (const member of members) {
-      for (const { policy, said } of shared.trace.decisions) member.call.trace.decide(policy, said);
+      shared.trace.repeatTo(member.call.trace);
       tellMember(member, work, shared.trace.facts);
     }
     emit(shared.trace.facts, work, startedAt);

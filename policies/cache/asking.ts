@@ -66,7 +66,7 @@ export function openAsking({ next, keeper, env }: AskingParts): Asking {
           own = await ask(asked, at, false);
           return replyOf(own);
         } finally {
-          for (const { policy, said } of at.trace.decisions) call.trace.decide(policy, said);
+          at.trace.repeatTo(call.trace);
           call.trace.learn(at.trace.facts);
         }
       });

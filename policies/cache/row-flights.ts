@@ -88,7 +88,7 @@ export function openRowFlights(): RowFlights {
         } finally {
           for (const { shared } of all) shared.leave(call);
           // what was decided on the way of the rows is decided for the one that asked for them
-          for (const { policy, said } of mine?.shared.trace.decisions ?? []) call.trace.decide(policy, said);
+          mine?.shared.trace.repeatTo(call.trace);
           if (mine !== undefined) call.trace.learn(mine.shared.trace.facts);
         }
         left = new Map([...left].filter(([key]) => !answers.has(key)));

@@ -33,7 +33,7 @@ export function race({ next, request, call, begin, over }: RaceParts): Promise<R
 
     const settle = (winner: Which | undefined, of: Call) => {
       settled = true;
-      for (const { policy, said } of of.trace.decisions) call.trace.decide(policy, said);
+      of.trace.repeatTo(call.trace);
       call.trace.learn(of.trace.facts);
       over(winner);
       const lost = new InferError("cancelled", "another copy of the request was answered first");

@@ -7,6 +7,7 @@ import type { ModelMetadata } from "../../../core/model.ts";
 import type { InferRequest, Reply } from "../../../core/request.ts";
 import { type Layer, stack } from "../../../core/service.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
+import type { CacheState } from "../../../core/trace.ts";
 import { openStatistics, type Statistics } from "../../../gateway/statistics.ts";
 import { type FakeEnv, fakeEnv } from "../../support/fake-env.ts";
 import { requestFor, wholeReply } from "../../support/scripted.ts";
@@ -46,9 +47,9 @@ function service(
     return model(request);
   });
   const infer = stack([counted.requests, ...between], below);
-  return async (request: InferRequest, decision?: string) => {
+  return async (request: InferRequest, cache?: CacheState) => {
     const call = openCall({ id: "r", traceparent: "t", clock: env.clock, protocol: "test" });
-    if (decision !== undefined) call.trace.decide("cache", decision);
+    if (cache !== undefined) call.trace.learn({ cache });
     return infer(request, call);
   };
 }
@@ -92,7 +93,7 @@ test("a model without rows is asked for one item, whatever its shapes", async ()
 test("a hit of the cache is a success that the model knows nothing of", async () => {
   const hit: Layer = () => ok;
   const ask = service([hit], ok);
-  await ask(rows(2), "hit after 3 ms");
+  await ask(rows(2), "hit");
   await settle();
   expect(statistics.read(MODEL)).toMatchObject({
     inferences: 0,
@@ -113,7 +114,7 @@ test("rows that were kept are no inferences", async () => {
     call.trace.learn({ askedRows: 1 });
     return next(rows(1), call);
   };
-  await service([some], ok)(rows(3), "miss: 2 of 3 rows were kept");
+  await service([some], ok)(rows(3), "miss");
   await settle();
   expect(statistics.read(MODEL).inferences - before).toBe(1);
 });

@@ -72,7 +72,7 @@ describe("health", () => {
     const call = aCall(all.env);
     await all.askWith(call);
     expect(call.trace.decisions).toEqual([
-      { policy: "balance", said: "round-robin chose a of 4, health not believed" },
+      { policy: "balance", said: "a of 4, health not believed (round-robin: its turn)" },
     ]);
   });
 
