@@ -11,7 +11,7 @@ const ANSWERS: Readonly<Record<string, readonly [status: string, text: string]>>
 };
 
 /** The requests of one connection that have no whole answer yet, oldest first. */
-export type Unanswered = WeakMap<Socket, readonly Pending[]>;
+export type Unanswered = WeakMap<Socket, Pending[]>;
 
 interface Pending {
   readonly request: IncomingMessage;

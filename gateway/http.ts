@@ -1,6 +1,6 @@
 // The HTTP listener: protocols' route tables under fastify, which owns sockets, parsing and routing.
 
-import { METHODS, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from "fastify";
 import type { Address } from "../config/config.ts";
@@ -11,10 +11,11 @@ import { answerBrokenHttp } from "./broken-http.ts";
 import type { Budget } from "./budget.ts";
 import { pathOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
+import { openKnownWays, type Way } from "./known-ways.ts";
 import { type Listener, limitConnections, listenFault } from "./listener.ts";
 import { addPassthrough, type Passthrough } from "./passthrough.ts";
 import type { Ongoing, ProcessFaults } from "./process-faults.ts";
-import { type HttpLimits, refuse, type Serving, serve } from "./serving.ts";
+import { type HttpLimits, type Pair, refuse, type Serving, serve } from "./serving.ts";
 import type { Hold } from "./trees.ts";
 
 export interface HttpOptions {
@@ -44,18 +45,27 @@ const CHECK_EVERY_MS = 1_000;
 /** @throws InferError invalid-argument when the address is taken or may not be opened */
 export async function openHttp(options: HttpOptions): Promise<Listener> {
   const serving: Serving = { ...options, inFlight: 0, draining: false, unanswered: new WeakMap() };
-  const app = fastifyFor(serving);
+  const ways = openKnownWays();
+  const take = (pair: Pair, way: Way) => {
+    const work = () => void serve(serving, { ...way, ...pair });
+    if (options.faults === undefined) return work();
+    options.faults.serve(ongoing(serving, pair), work);
+  };
+  const app = fastifyFor(serving, (request, response) => {
+    const way = ways.find(request);
+    if (way !== undefined) take({ request, response }, way);
+    return way !== undefined;
+  });
   for (const protocol of options.protocols) {
     for (const route of protocol.routes) {
       app.route({
         method: route.method,
         url: patternOf(route.path),
         ...taking((request, reply) => {
-          const params = request.params as Readonly<Record<string, string>>;
+          const way: Way = { protocol, route, params: request.params as Readonly<Record<string, string>> };
           const pair = hijacked(reply);
-          const work = () => void serve(serving, { protocol, route, params, ...pair });
-          if (options.faults === undefined) return work();
-          options.faults.serve(ongoing(serving, pair), work);
+          ways.keep(pair.request, way);
+          take(pair, way);
         }),
       });
     }
@@ -80,7 +90,7 @@ export async function openHttp(options: HttpOptions): Promise<Listener> {
 }
 
 /** A request as far as a fault of it that nobody caught is concerned. */
-function ongoing(serving: Serving, pair: ReturnType<typeof hijacked>): Ongoing {
+function ongoing(serving: Serving, pair: Pair): Ongoing {
   const { request, response } = pair;
   return {
     about: () => ({ id: request.headers["x-request-id"], method: request.method, path: pathOf(request) }),
@@ -95,26 +105,34 @@ function patternOf(path: string): string {
   return path.replace(/\/:(\w+):(\w+)$/, "/:$1(.+)::$2");
 }
 
-function fastifyFor(serving: Serving): FastifyInstance {
+/** @param taken answers a request whose way is known, and says whether it did; all others are the router's */
+function fastifyFor(
+  serving: Serving,
+  taken: (request: IncomingMessage, response: ServerResponse) => boolean,
+): FastifyInstance {
   const { limits } = serving;
+  const settings = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: limits.requestTimeoutMs,
+    maxHeaderSize: limits.headerBytes,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  };
   const app = fastify({
     logger: false,
     // what arrives on an open connection while it closes is served, not turned away
     return503OnClosing: false,
     forceCloseConnections: "idle",
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: limits.requestTimeoutMs,
+    serverFactory: (router) =>
+      createServer(settings, (request, response) => {
+        if (!taken(request, response)) router(request, response);
+      }),
     routerOptions: { maxParamLength: limits.urlBytes },
     frameworkErrors: (error, { raw }, reply) => {
       const fault = new InferError("invalid-argument", `path "${raw.url}" is not a valid URL path`, { cause: error });
       refuse(serving, hijacked(reply), { fault });
     },
     clientErrorHandler: (error, socket) => answerBrokenHttp(error, socket, serving.unanswered),
-    http: {
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: CHECK_EVERY_MS,
-    },
   });
   // an expectation that nobody knows is no reason to refuse (RFC 9110, 10.1.1: a server may); an empty one is none at all
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
@@ -139,7 +157,7 @@ function taking(
   };
 }
 
-function hijacked(reply: FastifyReply) {
+function hijacked(reply: FastifyReply): Pair {
   reply.hijack();
   return { request: reply.request.raw, response: reply.raw };
 }

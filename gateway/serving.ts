@@ -35,7 +35,7 @@ export interface Serving {
 }
 
 /** One request and the way to answer it. */
-interface Pair {
+export interface Pair {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
@@ -181,11 +181,13 @@ function track(serving: Serving, pair: Pair, onClose: (whole: boolean) => void):
   const { request, response } = pair;
   const { socket } = request;
   serving.inFlight += 1;
-  serving.unanswered.set(socket, [...(serving.unanswered.get(socket) ?? []), pair]);
+  const pending = serving.unanswered.get(socket);
+  if (pending === undefined) serving.unanswered.set(socket, [pair]);
+  else pending.push(pair);
   response.once("close", () => {
     serving.inFlight -= 1;
-    const others = serving.unanswered.get(socket)?.filter((one) => one !== pair) ?? [];
-    serving.unanswered.set(socket, others);
+    const others = serving.unanswered.get(socket);
+    others?.splice(others.indexOf(pair), 1);
     onClose(response.writableFinished);
   });
 }
