@@ -54,6 +54,15 @@ const RETRYABLE: Record<Code, Retryable> = {
   internal: "no",
 };
 
+/** Faults of the day, which come by the thousand: where they were made says nothing, and to find it out costs more than all the rest. */
+const WITHOUT_STACK: ReadonlySet<Code> = new Set([
+  "quota-exceeded",
+  "overloaded",
+  "unavailable",
+  "deadline-exceeded",
+  "cancelled",
+]);
+
 /** What may be said beside code and message; each has a default that follows from the code. */
 export interface ErrorDetails {
   readonly origin?: Origin;
@@ -78,7 +87,10 @@ export class InferError extends Error {
   readonly unsent: boolean;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    const { stackTraceLimit } = Error;
+    if (WITHOUT_STACK.has(code)) Error.stackTraceLimit = 0;
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "InferError";
     this.code = code;
     this.origin = details.origin ?? ORIGINS[code];

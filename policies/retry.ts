@@ -7,7 +7,7 @@ import type { InferRequest, Reply } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { begun } from "./begun.ts";
 import { type CallBudget, openCallBudget } from "./call-budget.ts";
-import { alsoAvoid, isElsewhere } from "./elsewhere.ts";
+import { alsoAvoid, hasRoomElsewhere, isElsewhere } from "./elsewhere.ts";
 import { mayRepeat } from "./repeatable.ts";
 import { pause } from "./retry/pause.ts";
 import { type RetryOptions, retryWords } from "./retry/words.ts";
@@ -95,7 +95,9 @@ function wayOn({ options, context }: Retrying, fault: InferError, call: Call): A
   if (fault.origin === "client" || fault.retryable === "no") return undefined;
   const { attempt, trace, deadline, clock } = call;
   const avoid = alsoAvoid(attempt.avoid, trace.facts.endpoint);
-  if (fault.retryable === "elsewhere" && isElsewhere(context.candidates, avoid)) return { avoid, pauseMs: 0 };
+  // the balancer gave it to one that has no room because none had any: the next one would refuse it as well
+  const wants = fault.code === "overloaded" && fault.origin === "gateway" ? hasRoomElsewhere : isElsewhere;
+  if (fault.retryable === "elsewhere" && wants(context.candidates, avoid)) return { avoid, pauseMs: 0 };
   const pauseMs = fault.retryAfterMs;
   if (pauseMs === undefined || pauseMs > options.pauseMs) return undefined;
   // those that were tried may answer by then

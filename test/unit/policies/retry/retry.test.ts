@@ -55,6 +55,17 @@ describe("a retry", () => {
     expect(asked(one)).toEqual([1, 0]);
   });
 
+  it("is none where the gateway's own limits refused it and no other endpoint has room, and keeps the budget", async () => {
+    const one = bench();
+    one.servers[0]!.answer = failing("overloaded", { origin: "gateway", retryable: "elsewhere", unsent: true });
+    one.servers[1]!.free = 0;
+    expect(await outcome(one.ask())).toBe("overloaded");
+    expect([asked(one), one.told("retry")]).toEqual([[1, 0], []]);
+    one.servers[1]!.free = 1;
+    // by turns: the second one answers this, and the first one the next
+    expect([await outcome(one.ask()), await outcome(one.ask())]).toEqual(["e2", "e2"]);
+  });
+
   it("goes to one that is healthy, also where so few are that health is not believed", async () => {
     const one = bench(true, { servers: 4 });
     for (const server of one.servers.slice(0, 3))
