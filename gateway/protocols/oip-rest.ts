@@ -209,7 +209,11 @@ async function encode(
     );
   const { id, answer, classes } = form;
   const { reply: finished, regions } = await finishOutputs(reply, { classes, regions: answer.regions }, at);
-  const small = finished.outputs.every((output) => output.data.byteLength <= SMALL_BYTES);
+  const { binary, binaryByDefault } = answer;
+  // a blob goes as it lies; what is written as JSON takes its time
+  const small = finished.outputs.every(
+    ({ name, data }) => data.byteLength <= SMALL_BYTES || (binary.get(name) ?? binaryByDefault),
+  );
   const asked = regions === undefined ? answer : { ...answer, regions };
   const { parts, headerLength } = await at.planes.run(
     encodeResponse(finished, { form: asked, ...(id === undefined ? {} : { id }) }),
