@@ -15,6 +15,7 @@ import { openKnownWays, type Way } from "./known-ways.ts";
 import { type Listener, limitConnections, listenFault } from "./listener.ts";
 import { addPassthrough, type Passthrough } from "./passthrough.ts";
 import type { Ongoing, ProcessFaults } from "./process-faults.ts";
+import { openRefusalLines } from "./refusal-lines.ts";
 import { type HttpLimits, type Pair, refuse, type Serving, serve } from "./serving.ts";
 import type { Hold } from "./trees.ts";
 
@@ -44,7 +45,8 @@ const CHECK_EVERY_MS = 1_000;
 
 /** @throws InferError invalid-argument when the address is taken or may not be opened */
 export async function openHttp(options: HttpOptions): Promise<Listener> {
-  const serving: Serving = { ...options, inFlight: 0, draining: false, unanswered: new WeakMap() };
+  const refusalLines = openRefusalLines(options.env);
+  const serving: Serving = { ...options, inFlight: 0, draining: false, unanswered: new WeakMap(), refusalLines };
   const ways = openKnownWays();
   const take = (pair: Pair, way: Way) => {
     const work = () => void serve(serving, { ...way, ...pair });

@@ -23,6 +23,9 @@ const COMPRESS_FROM_BYTES = 1024;
 /** Parts of an answer up to this size are copied together, in bytes. */
 const JOIN_BYTES = 16 * 1024;
 
+/** Answers up to this size are sent as text, in bytes. */
+const TEXT_BYTES = 4096;
+
 /** Resolves when the whole answer has been handed to the socket; rejects when the client has gone or a part fails. */
 export async function writeReply(writing: Writing): Promise<void> {
   const { request, response, reply, identity, close, settle } = writing;
@@ -50,8 +53,11 @@ export async function writeReply(writing: Writing): Promise<void> {
   response.writeHead(reply.status, head);
   // one small write costs less than several
   if (parts.length > 1 && byteLength(parts) <= JOIN_BYTES) parts = [Buffer.concat(parts)];
-  if (parts.length === 1 && settle === undefined) {
-    response.end(parts[0]);
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1 && settle === undefined) {
+    // as text it leaves in one piece with the head, and Latin-1 has a letter for each byte
+    if (only.byteLength <= TEXT_BYTES) response.end(latin1Of(only), "latin1");
+    else response.end(only);
     return;
   }
   response.cork();
@@ -70,6 +76,10 @@ export function plainError(status: number, error: InferError): WireReply {
     headers: { "content-type": "application/json", "sluice-error-origin": error.origin },
     body: Buffer.from(JSON.stringify({ error: error.message })),
   };
+}
+
+function latin1Of({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 function isStream(body: WireReply["body"]): body is AsyncIterable<Uint8Array> {

@@ -9,6 +9,7 @@ import type { Unanswered } from "./broken-http.ts";
 import type { Budget, Holding } from "./budget.ts";
 import { headersOf, type Identity, identityOf, pathOf, queryOf } from "./incoming.ts";
 import type { Intake } from "./intake.ts";
+import type { RefusalLines } from "./refusal-lines.ts";
 import { plainError, writeReply } from "./reply.ts";
 import type { Hold } from "./trees.ts";
 
@@ -30,6 +31,7 @@ export interface Serving {
   readonly intake: Intake;
   readonly env: Env;
   readonly unanswered: Unanswered;
+  readonly refusalLines: RefusalLines;
   inFlight: number;
   draining: boolean;
 }
@@ -211,7 +213,7 @@ async function finish(serving: Serving, answered: Answered): Promise<void> {
     serving.env.log.warn({ id: identity.id, err: error }, "the answer broke off");
     response.destroy();
   }
-  logLine(serving.env, answered);
+  if (reply.about === undefined || serving.refusalLines.admits(reply.about.code)) logLine(serving.env, answered);
 }
 
 function logLine(env: Env, answered: Answered): void {
