@@ -69,7 +69,11 @@ export interface Elements {
   write(w: JsonWriter, next: { readonly count: number; readonly shape: readonly number[] }): Sliced<void>;
 }
 
-/** Begins to write. @throws InferError invalid-argument for FP16 and BF16, which have no JSON form */
+/**
+ * Begins to write.
+ *
+ * @throws InferError invalid-argument for FP16 and BF16, which have no JSON form; unsupported where something else carries it
+ */
 export function openElements(tensor: Tensor, context: WriteContext): Elements {
   const count = elementCount(tensor.shape);
   if (tensor.datatype === "BYTES") return { count, write: textWriter(tensor.data, context) };
@@ -149,9 +153,7 @@ function elementWriter(datatype: Exclude<Datatype, "BYTES">, data: Uint8Array, c
       // a half is a float too, and no float has fewer digits that read back to it
       if (datatype === "FP16" && context.halves === true)
         return floatWriter("FP32", (i) => view.getFloat16(i * 2, true), context);
-      throw invalid(
-        `${context.label}: ${datatype} has no JSON form; ${context.carrier ?? BINARY_EXTENSION} carries it`,
-      );
+      throw halfless(datatype, context);
     default:
       return datatype satisfies never;
   }
@@ -161,6 +163,12 @@ function putSigned(chunk: Uint8Array, at: number, value: number): number {
   if (value >= 0) return putWhole(chunk, at, value);
   chunk[at] = 0x2d;
   return putWhole(chunk, at + 1, -value);
+}
+
+// Who is answered can ask for the binary extension; a server that is asked has another wire.
+function halfless(datatype: Datatype, { label, carrier }: WriteContext): InferError {
+  const said = `${label}: ${datatype} has no JSON form; ${carrier ?? BINARY_EXTENSION} carries it`;
+  return carrier === undefined ? invalid(said) : new InferError("unsupported", said);
 }
 
 function putInt64(chunk: Uint8Array, at: number, halves: { readonly high: number; readonly low: number }): number {

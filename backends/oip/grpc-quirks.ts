@@ -1,5 +1,6 @@
 // How servers of the Open Inference Protocol differ over gRPC.
 
+import type { Datatype } from "../../core/tensor.ts";
 import { OIP_SERVICE, TORCHSERVE_SERVICE } from "../../wire/oip-proto-service.ts";
 import type { Contents } from "../../wire/oip-proto-write.ts";
 
@@ -11,6 +12,8 @@ export interface OipGrpcQuirks {
   /** The service's full name in paths. */
   readonly service: string;
   readonly contents: Contents;
+  /** Datatypes that it does not know. */
+  readonly lacks: readonly Datatype[];
   /** What the messages of ModelStreamInfer are: Triton's own envelope, plain answers, or nothing is known. */
   readonly stream: "wrapped" | "plain" | "none";
   /** Has RepositoryIndex. */
@@ -30,6 +33,7 @@ export interface OipGrpcQuirks {
 const PLAIN: OipGrpcQuirks = {
   service: OIP_SERVICE,
   contents: "raw",
+  lacks: [],
   stream: "none",
   index: false,
   repository: "none",
@@ -43,8 +47,8 @@ const PLAIN: OipGrpcQuirks = {
 export const OIP_GRPC_QUIRKS: Readonly<Record<OipGrpcDialect, OipGrpcQuirks>> = {
   triton: { ...PLAIN, stream: "wrapped", index: true, repository: "triton", config: true, schedules: true },
   // KServe: `binary_data_size`, of its REST answers; MLServer: `content_type`, which means something else here
-  mlserver: { ...PLAIN, stream: "plain", index: true, repository: "triton", ownParameters: true },
-  kserve: { ...PLAIN, repository: "kserve", versions: false, ownParameters: true },
+  mlserver: { ...PLAIN, lacks: ["BF16"], stream: "plain", index: true, repository: "triton", ownParameters: true },
+  kserve: { ...PLAIN, lacks: ["BF16"], repository: "kserve", versions: false, ownParameters: true },
   ovms: PLAIN,
   torchserve: { ...PLAIN, service: TORCHSERVE_SERVICE, contents: "typed" },
   plain: PLAIN,

@@ -9,6 +9,7 @@ import { DEFAULT_WIRE_LIMITS as limits } from "../../wire/oip-json.ts";
 import { decodeResponse, encodeRequest, type OipProtoResponse } from "../../wire/oip-proto.ts";
 import { decodeAnswer, NOTHING, READY, SERVER_METADATA, TORCHSERVE_SERVICE } from "../../wire/oip-proto-service.ts";
 import type { Connection, Door } from "../connection.ts";
+import { checkDatatypes } from "./borne.ts";
 import { openOipGrpcControl } from "./grpc-control.ts";
 import { oipGrpcFault } from "./grpc-faults.ts";
 import { type OipGrpcLink, versionThere } from "./grpc-link.ts";
@@ -150,6 +151,7 @@ async function encode(link: OipGrpcLink, { request, call }: Asked, id: string): 
   if (select.by === "label") {
     throw new InferError("unsupported", `model "${name}": the Open Inference Protocol has no labels of versions`);
   }
+  checkDatatypes(request.inputs, link.quirks.lacks);
   const version = select.by === "version" ? versionThere(link, { name, version: select.version }) : undefined;
   const bytes = request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
   const work = encodeRequest(request, {

@@ -51,7 +51,7 @@ async function decode({ door, quirks }: OipHttpLink, { answer, signal }: Answere
   const headerLength = jsonLength(headers.get("inference-header-content-length"), body.byteLength);
   const options = {
     limits,
-    halves: quirks.json?.halves === true,
+    halves: quirks.json.halves === true,
     ...(headerLength === undefined ? {} : { headerLength }),
   };
   const small = body.byteLength <= SMALL_BYTES;

@@ -7,7 +7,9 @@ import { elementCount, NO_PARAMETERS } from "../../core/tensor.ts";
 import { type Ask, encodeRequest } from "../../wire/oip-binary.ts";
 import { decodeHealth, decodeServerMetadata } from "../../wire/oip-metadata.ts";
 import type { EncodedBody } from "../../wire/oip-write.ts";
+import type { Sliced } from "../../wire/sliced.ts";
 import type { Connection, Door, HttpAnswer } from "../connection.ts";
+import { checkDatatypes, checkTexts } from "./borne.ts";
 import { readInferAnswer } from "./http-answer.ts";
 import { openOipHttpControl } from "./http-control.ts";
 import { oipHttpFault } from "./http-faults.ts";
@@ -110,13 +112,20 @@ async function encode(link: OipHttpLink, { request, call, id }: Asked & { readon
     // what has no elements goes in mostly comes out as that
     form: { binaryByDefault: quirks.binary && !(quirks.refusesEmptyBlobs && isEmpty), binary: new Map() },
     hints: hintsOf(link, call),
-    ...(quirks.json === undefined ? {} : { json: quirks.json }),
+    json: quirks.json,
   };
   const bytes = request.inputs.reduce((sum, { data }) => sum + data.byteLength, 0);
   const small = bytes <= SMALL_BYTES;
-  const encoded = await door.run(encodeRequest(request, ask), { small, signal: call.signal });
+  checkDatatypes(request.inputs, quirks.lacks);
+  const work = quirks.textsOnly ? writeTexts(request, ask) : encodeRequest(request, ask);
+  const encoded = await door.run(work, { small, signal: call.signal });
   const form = quirks.binary && request.inputs.length > 0 ? binaryHeaders(encoded) : JSON_HEADERS;
   return { body: encoded.parts, headers: { ...door.headers(call), ...form } };
+}
+
+function* writeTexts(request: InferRequest, ask: Ask): Sliced<EncodedBody> {
+  yield* checkTexts(request.inputs);
+  return yield* encodeRequest(request, ask);
 }
 
 const JSON_HEADERS = { "content-type": "application/json" };

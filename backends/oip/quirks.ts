@@ -1,5 +1,6 @@
 // How servers of the Open Inference Protocol differ over HTTP.
 
+import type { Datatype } from "../../core/tensor.ts";
 import type { JsonForm } from "../../wire/oip-write.ts";
 import type { OipGrpcDialect } from "./grpc-quirks.ts";
 
@@ -22,8 +23,12 @@ export interface OipQuirks {
   readonly binary: boolean;
   /** Fails where an output that is to be binary has no elements. */
   readonly refusesEmptyBlobs: boolean;
+  /** Datatypes that it does not know. */
+  readonly lacks: readonly Datatype[];
+  /** It reads BYTES as UTF-8 even where they come as blobs. */
+  readonly textsOnly: boolean;
   /** What it takes in JSON, and FP16 as numbers gives too, where that is not what Triton takes. */
-  readonly json?: JsonForm;
+  readonly json: JsonForm;
   /** Has paths of a model's versions. */
   readonly versions: boolean;
   /** Where its models are listed: Triton's index of versions with their states, KServe's names, or nowhere. */
@@ -44,9 +49,14 @@ export interface OipQuirks {
   readonly ready: string;
 }
 
+const OVER_GRPC = "the backend's protocol: grpc";
+
 const PLAIN: OipQuirks = {
   binary: false,
   refusesEmptyBlobs: false,
+  lacks: [],
+  textsOnly: false,
+  json: { carrier: OVER_GRPC },
   versions: true,
   list: "none",
   describes: true,
@@ -62,7 +72,7 @@ const PLAIN: OipQuirks = {
 const MLSERVER_JSON: JsonForm = {
   halves: true,
   style: { floats: "shortest", odd: "refuse", bytes: "text" },
-  carrier: "the backend's protocol: grpc",
+  carrier: OVER_GRPC,
 };
 
 /** The ways of each server. */
@@ -77,8 +87,17 @@ export const OIP_QUIRKS: Readonly<Record<OipDialect, OipQuirks>> = {
     obeysOutputs: true,
   },
   // NaN and Infinity are null in its JSON, so its tensors go binary
-  kserve: { ...PLAIN, binary: true, refusesEmptyBlobs: true, versions: false, list: "names", repository: true },
-  mlserver: { ...PLAIN, json: MLSERVER_JSON, list: "index", repository: true, ownParameters: true },
+  kserve: {
+    ...PLAIN,
+    binary: true,
+    refusesEmptyBlobs: true,
+    lacks: ["BF16"],
+    textsOnly: true,
+    versions: false,
+    list: "names",
+    repository: true,
+  },
+  mlserver: { ...PLAIN, json: MLSERVER_JSON, lacks: ["BF16"], list: "index", repository: true, ownParameters: true },
   ovms: { ...PLAIN, binary: true },
   torchserve: { ...PLAIN, versions: false, describes: false, ready: "/ping" },
   plain: PLAIN,

@@ -11,7 +11,12 @@ import { openSlicer } from "../../gateway/slicer.ts";
 import { elements, type Plain } from "../support/gateway-oip.ts";
 import { until } from "../support/http-client.ts";
 import { type AskedHttp, type Fault, type RecordedServer, startRecorded } from "../support/recorded.ts";
-import { type GrpcFault, type RecordedGrpcServer, startRecordedGrpc } from "../support/recorded-grpc.ts";
+import {
+  type AskedGrpc,
+  type GrpcFault,
+  type RecordedGrpcServer,
+  startRecordedGrpc,
+} from "../support/recorded-grpc.ts";
 import type { ExternalRow, Shown } from "./external-row.ts";
 
 /** What the server does with the next inferences; health and metadata are always answered as recorded. */
@@ -29,6 +34,8 @@ export interface ExternalBackend {
   readonly script: Script;
   /** How many inferences the server was asked for. */
   asked(): number;
+  /** The last of those. */
+  lastAsked(): AskedHttp | AskedGrpc;
   readonly http: RecordedServer | undefined;
   readonly grpc: RecordedGrpcServer | undefined;
   close(): Promise<void>;
@@ -45,7 +52,11 @@ export async function openExternalRow(row: ExternalRow): Promise<ExternalBackend
     isAsk(asked) && (script.when?.(asked as AskedHttp) ?? true) ? script.fault : undefined;
   const http =
     row.over === "http"
-      ? await startRecorded(row.server, { answer, fault: fault as (asked: AskedHttp) => Fault | undefined })
+      ? await startRecorded(row.server, {
+          answer,
+          fault: fault as (asked: AskedHttp) => Fault | undefined,
+          ...(row.port === undefined ? {} : { port: row.port }),
+        })
       : undefined;
   const grpc =
     row.over === "grpc"
@@ -70,11 +81,13 @@ export async function openExternalRow(row: ExternalRow): Promise<ExternalBackend
     const paths = http?.asked.map((one) => `${one.method} ${one.path}`) ?? grpc?.asked.map((one) => one.path);
     throw new Error(`${row.model} is not ready: ${JSON.stringify([backend.catalog.list(), paths])}`, { cause: error });
   }
+  const inferences = () => (http?.asked ?? grpc?.asked ?? []).filter(isAsk);
   return {
     backend,
     endpoint: backend.endpoints.list()[0]!,
     script,
-    asked: () => (http?.asked ?? grpc?.asked ?? []).filter(isAsk).length,
+    asked: () => inferences().length,
+    lastAsked: () => inferences().at(-1)!,
     http,
     grpc,
     async close() {

@@ -18,6 +18,8 @@ export interface ExternalRow {
   /** Whose recordings, and over what. */
   readonly server: string;
   readonly over: "http" | "grpc";
+  /** Which of its ports, where it is not the usual one. */
+  readonly port?: string;
   /** The words of the config beside `endpoints`; the port is that of the recorded `management` port. */
   readonly words: (management: number) => object;
   readonly inputs: readonly Tensor[];

@@ -101,7 +101,7 @@ realServer("kserve", startKServe, (server) => {
     it.each([
       ["an unknown model", ask("nobody", addSub().inputs), ["not-found", "client", "no"]],
       ["an unknown output", addSub(only("nothing")), ["invalid-argument", "client", "no"]],
-      ["a datatype that it does not know", ask("echo", [edge("BF16")]), ["invalid-argument", "client", "no"]],
+      ["a datatype that it does not know", ask("echo", [edge("BF16")]), ["unsupported", "client", "no"]],
       // whatever the model's own code throws is a 500: the cause may lie in the data
       ["an input too few", ask("add_sub", [input0]), ["bad-backend", "backend", "no"]],
       ["an input that the model refuses", faulty(-1), ["bad-backend", "backend", "no"]],

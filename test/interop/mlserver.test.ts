@@ -102,7 +102,7 @@ realServer("mlserver", startMlServer, (server) => {
       ["an unknown output", addSub(only("nothing")), ["invalid-argument", "client", "no"]],
       ["NaN, which its JSON refuses", ask("echo", [edge("FP32", ODD_FP32)]), ["unsupported", "client", "no"]],
       ["bytes that are no text", ask("echo", [bytesTensor([Buffer.of(255)])]), ["unsupported", "client", "no"]],
-      ["a datatype without a JSON form", ask("echo", [edge("BF16")]), ["invalid-argument", "client", "no"]],
+      ["a datatype that it does not know", ask("echo", [edge("BF16")]), ["unsupported", "client", "no"]],
       // its 500 says nothing of why
       ["an input too few", ask("add_sub", [input0]), ["bad-backend", "backend", "elsewhere"]],
       ["an input that the model refuses", faulty(-1), ["bad-backend", "backend", "elsewhere"]],

@@ -1,8 +1,9 @@
 // What is asked of BentoML when its answers are recorded.
 
-import { get, post, postBytes, type Recorded } from "../support/questions.ts";
+import { get, on, post, postBytes, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
 import { startBentoMl } from "./bentoml.ts";
+import { ROW_CASES } from "./datatype-questions.ts";
 
 const ROWS = [Array.from({ length: 16 }, (_, index) => index)];
 const IMAGES = [1, 2].map((pixel) => [Array.from({ length: 8 }, () => Array(8).fill(pixel))]);
@@ -12,9 +13,11 @@ const FORM = ["--edge", 'Content-Disposition: form-data; name="file"; filename="
 export async function recorded(): Promise<Recorded | Missing> {
   const server = await startBentoMl();
   if (isMissing(server)) return server;
+  const typed = await startBentoMl({ datatypes: true });
+  if (isMissing(typed)) return typed;
   return {
     version: server.version,
-    ports: { http: server.http },
+    ports: { http: server.http, datatypes: typed.http },
     private: [],
     questions: [
       get("livez", "/livez"),
@@ -42,7 +45,12 @@ export async function recorded(): Promise<Recorded | Missing> {
       post("no-such-path", "/nothing/here", {}),
       get("wrong-method", "/add_sub"),
       post("timeout", "/faulty", { what: [6_000] }),
+      get("datatypes-readyz", "/readyz", "datatypes"),
+      get("datatypes-schema", "/schema.json", "datatypes"),
+      ...ROW_CASES.map((one) =>
+        on("datatypes", post(`datatype-${one.name}`, `/echo_${one.datatype.toLowerCase()}`, `{"x":[[${one.json}]]}`)),
+      ),
     ],
-    close: server.close,
+    close: () => Promise.all([server.close(), typed.close()]),
   };
 }

@@ -15,9 +15,11 @@ export interface BentoMl extends RunningServer {
 export interface BentoMlOptions {
   /** An ONNX file to serve alone, by `python/bentoml_batched.py`; absent, the APIs of `python/bentoml_server.py`. */
   readonly batched?: string;
+  /** Serves `python/bentoml_datatypes.py` instead. */
+  readonly datatypes?: boolean;
 }
 
-export async function startBentoMl({ batched }: BentoMlOptions = {}): Promise<BentoMl | Missing> {
+export async function startBentoMl({ batched, datatypes }: BentoMlOptions = {}): Promise<BentoMl | Missing> {
   const found = await venv("bentoml", {
     packages: [["bentoml==1.4.39", "numpy", ONNX_RUNTIME]],
     check: "import bentoml, onnxruntime; assert (bentoml.__version__, onnxruntime.__version__) == ('1.4.39', '1.30.0')",
@@ -25,7 +27,8 @@ export async function startBentoMl({ batched }: BentoMlOptions = {}): Promise<Be
   if (isMissing(found)) return found;
   const [http = 0] = await freePorts(1);
   const folder = await workFolder("bentoml");
-  const service = batched === undefined ? "bentoml_server:Demo" : "bentoml_batched:Batched";
+  const usual = datatypes === true ? "bentoml_datatypes:Datatypes" : "bentoml_server:Demo";
+  const service = batched === undefined ? usual : "bentoml_batched:Batched";
   try {
     const running = await startServer({
       command: join(found.bin, "bentoml"),

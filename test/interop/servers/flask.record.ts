@@ -2,6 +2,7 @@
 
 import { get, post, postBytes, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { bareQuestions, columnQuestions } from "./datatype-questions.ts";
 import { startFlask } from "./flask.ts";
 
 const ROWS = [Array.from({ length: 16 }, (_, index) => index)];
@@ -24,6 +25,8 @@ export async function recorded(): Promise<Recorded | Missing> {
       post("infer-malformed", "/predict/add_sub", '{"INPUT0": ['),
       postBytes("infer-no-json", "/predict/add_sub", { type: "text/plain", body: Buffer.from("x") }),
       postBytes("echo", "/echo", { type: "image/jpeg", body: Uint8Array.of(0xff, 0xd8, 0xff) }),
+      ...columnQuestions("/predict/echo"),
+      ...bareQuestions("invoke-", (datatype) => `/models/echo-${datatype}/invoke`),
       post("faulty", "/faulty", { what: [0] }),
       post("faulty-raises", "/faulty", { what: [-1] }),
       post("faulty-empty", "/faulty", { what: [-2] }),

@@ -2,6 +2,7 @@
 
 import { get, post, postBytes, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { datatypeMessages, OIP_BINARY, rowQuestions } from "./datatype-questions.ts";
 import { startKServe } from "./kserve.ts";
 import { oipMessages } from "./oip-messages.ts";
 import { OIP_QUESTIONS } from "./oip-questions.ts";
@@ -19,6 +20,10 @@ export async function recorded(): Promise<Recorded | Missing> {
     questions: [
       ...OIP_QUESTIONS,
       ...(await oipMessages(server.python, "plain")),
+      ...OIP_BINARY,
+      ...(await datatypeMessages(server.python, "oip_datatypes.py")),
+      ...rowQuestions("v1-", "/v1/models/echo:predict"),
+      get("v1-echo-model", "/v1/models/echo"),
       get("root", "/"),
       get("models", "/v2/models"),
       get("digits_v1-model", "/v2/models/digits_v1"),

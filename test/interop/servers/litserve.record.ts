@@ -2,6 +2,7 @@
 
 import { get, type HttpQuestion, on, post, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { columnQuestions } from "./datatype-questions.ts";
 import { startLitServe } from "./litserve.ts";
 
 const ROWS = [Array.from({ length: 16 }, (_, index) => index)];
@@ -17,6 +18,7 @@ const QUESTIONS: readonly HttpQuestion[] = [
   post("echo", "/echo", { x: [0.1, -0, 3.4028234663852886e38], text: "é" }),
   post("echo-int64", "/echo", '{"x":[9007199254740993]}'),
   post("echo-nan", "/echo", '{"x":[NaN]}'),
+  ...columnQuestions("/echo"),
   post("faulty", "/faulty", { what: [0] }),
   post("faulty-raises", "/faulty", { what: [-1] }),
   post("faulty-empty", "/faulty", { what: [-2] }),

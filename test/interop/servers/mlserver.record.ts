@@ -2,6 +2,7 @@
 
 import { post, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { datatypeMessages, OIP_JSON } from "./datatype-questions.ts";
 import { startMlServer } from "./mlserver.ts";
 import { oipMessages } from "./oip-messages.ts";
 import { OIP_QUESTIONS } from "./oip-questions.ts";
@@ -18,6 +19,8 @@ export async function recorded(): Promise<Recorded | Missing> {
     questions: [
       ...OIP_QUESTIONS,
       ...(await oipMessages(server.python, "plain")),
+      ...OIP_JSON,
+      ...(await datatypeMessages(server.python, "oip_datatypes.py")),
       post("infer-echo-fp16", "/v2/models/echo/infer", echo),
       post("infer-stream", "/v2/models/echo/infer_stream", echo),
       post("index", "/v2/repository/index", {}),

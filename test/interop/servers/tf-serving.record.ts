@@ -3,8 +3,10 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { DATATYPE_CASES } from "../../support/datatype-cases.ts";
 import { type GrpcQuestion, get, type HttpQuestion, post, type Recorded, ROW } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { datatypeMessages } from "./datatype-questions.ts";
 import { PYTHON } from "./paths.ts";
 import { startTfServing } from "./tf-serving.ts";
 
@@ -45,6 +47,13 @@ const QUESTIONS: readonly HttpQuestion[] = [
   get("malformed-path", `${M}/add_sub:predict`),
 ];
 
+// the model `echo` has a signature for each datatype
+const SIGNATURES = DATATYPE_CASES.map((one) => {
+  const signature = one.datatype.toLowerCase();
+  const body = `{"signature_name":"${signature}","inputs":{"x":[[${one.json}]]}}`;
+  return post(`datatype-${one.name}`, `${M}/echo:predict`, body);
+});
+
 /** Starts it and says what to ask. */
 export async function recorded(): Promise<Recorded | Missing> {
   const server = await startTfServing({ demo: ["add_sub"] });
@@ -54,7 +63,14 @@ export async function recorded(): Promise<Recorded | Missing> {
     version: server.version,
     ports: { http: server.http, grpc: server.grpc },
     private: [],
-    questions: [...QUESTIONS, ...(JSON.parse(stdout) as readonly GrpcQuestion[])],
+    questions: [
+      ...QUESTIONS,
+      ...(JSON.parse(stdout) as readonly GrpcQuestion[]),
+      get("metadata-echo", `${M}/echo/metadata`),
+      get("status-echo", `${M}/echo`),
+      ...SIGNATURES,
+      ...(await datatypeMessages(server.python, "tfs_datatypes.py")),
+    ],
     close: server.close,
   };
 }

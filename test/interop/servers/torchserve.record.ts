@@ -2,6 +2,7 @@
 
 import { get, type HttpQuestion, on, post, postBytes, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { bareQuestions } from "./datatype-questions.ts";
 import { startTorchServe } from "./torchserve.ts";
 
 const IMAGES = [1, 2].map((pixel) => [Array.from({ length: 8 }, () => Array(8).fill(pixel))]);
@@ -33,6 +34,7 @@ const QUESTIONS: readonly HttpQuestion[] = [
   post("explain", "/explanations/digits", { instances: IMAGES }),
   postBytes("echo", "/predictions/echo", { type: "image/jpeg", body: Uint8Array.of(0xff, 0xd8, 0xff) }),
   post("echo-json", "/predictions/echo", '{"x": [0.1, -0.0, 9007199254740993, "é"]}'),
+  ...bareQuestions("", () => "/predictions/echo"),
   faulty("faulty", { what: [0] }),
   faulty("faulty-raises", { what: [-1] }),
   faulty("faulty-empty", { what: [-2] }),

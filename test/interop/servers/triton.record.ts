@@ -2,6 +2,7 @@
 
 import { get, post, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
+import { datatypeMessages, OIP_BINARY } from "./datatype-questions.ts";
 import { oipMessages } from "./oip-messages.ts";
 import { faulty, OIP_QUESTIONS } from "./oip-questions.ts";
 import { startTriton } from "./triton.ts";
@@ -17,6 +18,8 @@ export async function recorded(): Promise<Recorded | Missing> {
     questions: [
       ...OIP_QUESTIONS,
       ...(await oipMessages(triton.python, "triton")),
+      ...OIP_BINARY,
+      ...(await datatypeMessages(triton.python, "oip_datatypes.py")),
       get("config", "/v2/models/add_sub/config"),
       get("config-version", "/v2/models/add_sub/versions/1/config"),
       get("config-stream", "/v2/models/stream/config"),

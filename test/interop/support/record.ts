@@ -1,4 +1,5 @@
-// Records a real server's answers for tests that replay them: `npm run record -- triton`.
+// Records a real server's answers for tests that replay them: `npm run record -- triton`, or `triton:datatype-` for the
+// questions with that in their names only.
 
 import {
   kept,
@@ -18,22 +19,24 @@ interface Recorder {
   readonly day: string;
 }
 
-async function record(kind: string): Promise<void> {
+async function record(word: string): Promise<void> {
+  const [kind = "", part = ""] = word.split(":");
   const list = (await import(`../servers/${kind}.record.ts`)) as { recorded(): Promise<Recorded | Missing> };
   const server = await list.recorded();
   if (isMissing(server)) throw new Error(server.missing);
   const recorder: Recorder = { kind, server, day: new Date().toISOString().slice(0, 10) };
   try {
-    let order = 0;
-    for (const question of server.questions) {
+    let asked = 0;
+    for (const [order, question] of server.questions.entries()) {
+      if (!question.name.includes(part)) continue;
       const recording =
         "messages" in question
           ? await recordGrpc(recorder, question, order)
           : await recordHttp(recorder, question, order);
       writeRecording(recording);
-      order += 1;
+      asked += 1;
     }
-    process.stdout.write(`${kind} ${server.version}: ${order} exchanges recorded\n`);
+    process.stdout.write(`${kind} ${server.version}: ${asked} exchanges recorded\n`);
   } finally {
     await server.close();
   }

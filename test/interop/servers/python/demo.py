@@ -26,6 +26,15 @@ DTYPES = {
 }
 
 
+def through_numpy(values):
+    """An object of nested lists by input name; those that are called like a datatype in lower case go through its array."""
+    return {name: np.asarray(value, dtype_of(name)).tolist() if dtype_of(name) else value for name, value in values.items()}
+
+
+def dtype_of(name):
+    return DTYPES.get(name.upper())
+
+
 class Onnx:
     """One version of one demo model, run as the gateway's own workers run it: one thread, on the processor."""
 

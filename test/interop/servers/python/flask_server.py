@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from demo import Onnx, misbehave
+from demo import Onnx, dtype_of, misbehave, through_numpy
 from flask import Flask, Response, jsonify, request
 
 app = Flask(__name__)
@@ -35,6 +35,11 @@ def predict_add_sub():
     body = request.get_json()
     answer = add_sub.run({name: np.asarray(body[name], np.int32) for name in ("INPUT0", "INPUT1")})
     return jsonify(sum=answer["OUTPUT0"].tolist(), difference=answer["OUTPUT1"].tolist())
+
+
+@app.post("/predict/echo")
+def predict_echo():
+    return jsonify(through_numpy(request.get_json()))
 
 
 @app.post("/echo")
@@ -103,6 +108,8 @@ def models():
 
 @app.get("/models/<name>")
 def model(name):
+    if name.startswith("echo-"):
+        return jsonify([{"modelName": name, "modelUrl": "/opt/ml/echo"}])
     version = name.removeprefix("digits-")
     if version not in digits:
         return jsonify(code=404, type="ModelNotFoundException", message=f"Model not found: {name}"), 404
@@ -111,6 +118,10 @@ def model(name):
 
 @app.post("/models/<name>/invoke")
 def invoke_model(name):
+    if name.startswith("echo-"):  # and the datatype
+        rows = request.get_json()["instances"]
+        dtype = dtype_of(name.removeprefix("echo-"))
+        return jsonify(predictions=np.asarray(rows, dtype).tolist() if dtype else rows)
     version = name.removeprefix("digits-")
     if version not in digits:
         return jsonify(code=404, type="ModelNotFoundException", message=f"Model not found: {name}"), 404

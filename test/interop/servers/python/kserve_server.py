@@ -13,7 +13,7 @@ import grpc
 import kserve
 import numpy as np
 import uvicorn
-from demo import DTYPES, Onnx, misbehave
+from demo import DTYPES, Onnx, misbehave, through_numpy
 from kserve.protocol.infer_type import InferOutput, InferRequest, InferResponse
 from kserve.utils.utils import generate_uuid
 
@@ -96,7 +96,8 @@ class OnnxModel(Ready):
 class Echo(Ready):
     def predict(self, payload, headers=None):
         if not isinstance(payload, InferRequest):
-            return {"predictions": payload["instances"]}
+            rows = payload["instances"]
+            return {"predictions": [through_numpy(row) if isinstance(row, dict) else row for row in rows]}
         outputs = []
         for each in payload.inputs:
             made = InferOutput(name=each.name, shape=each.shape, datatype=each.datatype)

@@ -2,7 +2,8 @@
 
 Usage: python litserve_server.py PORT
 
-`/digits`, `/digits_v1` and `/add_sub` are ONNX models; `/echo` answers the object it got; `/faulty` takes `what` and misbehaves as
+`/digits`, `/digits_v1` and `/add_sub` are ONNX models; `/echo` answers the object it got, what is called like a
+datatype through NumPy; `/faulty` takes `what` and misbehaves as
 demo.py says, or raises the HTTPException whose number stands in `status`; `/batched` is `/faulty` in batches of up to 8
 gathered for 5 ms; `/stream` counts to `count`, one JSON line each, and fails at `fail_at`.
 """
@@ -13,7 +14,7 @@ import time
 
 import litserve
 import numpy as np
-from demo import Onnx, misbehave
+from demo import Onnx, misbehave, through_numpy
 from fastapi import HTTPException
 
 DTYPES = {"image": np.float32, "INPUT0": np.int32, "INPUT1": np.int32}
@@ -42,7 +43,7 @@ class Echo(litserve.LitAPI):
         pass
 
     def predict(self, request):
-        return request
+        return through_numpy(request)
 
 
 class Faulty(litserve.LitAPI):

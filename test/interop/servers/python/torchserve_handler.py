@@ -1,8 +1,8 @@
 """TorchServe's handler of all the tests' models: what it does follows from the name and version in the archive's manifest.
 
 `digits` (versions 1.0 and 2.0) takes {"instances": [image, ...]}, a bare list of images, a v2 request, or the images as little-endian float32:
-as the whole body, or as the form part `image`. `echo` answers each body as it came, with its content type; a form as JSON of
-its parts' sizes. `faulty` misbehaves as demo.py says by `what`, or raises PredictionException with `status`, or MemoryError
+as the whole body, or as the form part `image`. `echo` answers each body as it came, with its content type, but `instances`
+as predictions, and a form as JSON of its parts' sizes. `faulty` misbehaves as demo.py says by `what`, or raises PredictionException with `status`, or MemoryError
 for `memory`. `stream` counts to `count`, a chunk each, and raises at `fail_at`.
 """
 
@@ -61,6 +61,8 @@ class Handler:
         if kind is not None:
             context.set_response_content_type(i, kind)
         body = row["body"]
+        if isinstance(body, dict) and "instances" in body:
+            return {"predictions": body["instances"]}
         return bytes(body) if isinstance(body, (bytes, bytearray)) else body
 
     def faulty(self, row, i, context):
