@@ -7,16 +7,22 @@ import type { RowQuestion } from "./question.ts";
 /** Rows by what tells their questions apart (`Question.flight`). */
 export type Rows = ReadonlyMap<string, RowQuestion>;
 /** Their answers by the same. */
-export type RowAnswers = ReadonlyMap<string, InferResponse>;
+export type RowAnswers = ReadonlyMap<string, RowAnswer>;
+
+export interface RowAnswer {
+  readonly answer: InferResponse;
+  /** How old it is, in milliseconds, where it was kept; undefined where the model was asked for it. */
+  readonly keptMs: number | undefined;
+}
 
 /** What came of it for one of those who asked. */
 export interface LandedRows {
   /** One for each row. */
   readonly answers: RowAnswers;
-  /** How many of them were asked for this one; the others for somebody else. */
+  /** For how many of them the model was asked for this one; the others were kept, or asked for somebody else. */
   readonly asked: number;
-  /** How many calls of the model the answers are of. */
-  readonly calls: number;
+  /** Of how many calls of the model the answers are, and of how many look-ups that found any. */
+  readonly sources: number;
 }
 
 export interface RowFlights {
@@ -72,8 +78,8 @@ export function openRowFlights(): RowFlights {
 
   return {
     async ask(rows, call, run) {
-      const answers = new Map<string, InferResponse>();
-      let [asked, calls] = [0, 0];
+      const answers = new Map<string, RowAnswer>();
+      let [asked, sources] = [0, 0];
       let left = rows;
       for (let n = 1; left.size > 0; n += 1) {
         const { own, joined } = n > MOST_WAITS ? { own: left, joined: new Set<Flight>() } : sorted(left);
@@ -83,8 +89,8 @@ export function openRowFlights(): RowFlights {
         try {
           const landed = await Promise.all(all.map((flight) => landedFor(call, flight, flight === mine)));
           for (const one of landed) for (const [key, answer] of one) if (left.has(key)) answers.set(key, answer);
-          calls += landed.filter((one) => one.size > 0).length;
-          asked += own.size;
+          for (const one of landed) sources += sourcesOf(one);
+          asked += mine === undefined ? 0 : askedIn(landed[0] ?? NO_ANSWERS);
         } finally {
           for (const { shared } of all) shared.leave(call);
           // what was decided on the way of the rows is decided for the one that asked for them
@@ -93,12 +99,23 @@ export function openRowFlights(): RowFlights {
         }
         left = new Map([...left].filter(([key]) => !answers.has(key)));
       }
-      return { answers, asked, calls };
+      return { answers, asked, sources };
     },
   };
 }
 
 const NO_ANSWERS: RowAnswers = new Map();
+
+/** How many of them the model was asked for. */
+export function askedIn(answers: RowAnswers): number {
+  return [...answers.values()].filter(({ keptMs }) => keptMs === undefined).length;
+}
+
+/** What one asking gave may be of the model and of what was kept. */
+export function sourcesOf(answers: RowAnswers): number {
+  const asked = askedIn(answers);
+  return (asked > 0 ? 1 : 0) + (asked < answers.size ? 1 : 0);
+}
 
 async function landedFor(call: Call, { landing, shared }: Flight, isMine: boolean): Promise<RowAnswers> {
   try {

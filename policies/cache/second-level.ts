@@ -31,6 +31,13 @@ export interface Place {
   readonly scopes: readonly Scope[];
 }
 
+/** Where several questions under the same scopes are to be looked up, such as the rows of one request. */
+export interface Places {
+  /** Each as in `Place`; with none of them only the generations are asked for. */
+  readonly keys: readonly Uint8Array[];
+  readonly scopes: readonly Scope[];
+}
+
 /** What one round trip tells. */
 export interface SecondLook {
   /**
@@ -42,6 +49,12 @@ export interface SecondLook {
   readonly stored: StoredAnswer | undefined;
 }
 
+/** What one round trip tells of several questions. */
+export interface SecondLooks extends Pick<SecondLook, "generations"> {
+  /** For each key in its place, as in `SecondLook`. */
+  readonly stored: readonly (StoredAnswer | undefined)[];
+}
+
 /**
  * A store that may be down, slow, full or wrong at any time, and never shows it: nothing here throws, and no promise takes
  * longer than the store's own time-out, which is a few milliseconds.
@@ -49,11 +62,15 @@ export interface SecondLook {
 export interface SecondLevel {
   /** Value and generations in one round trip; undefined when the generations could not be read: then there is no hit. */
   get(place: Place): Promise<SecondLook | undefined>;
+  /** The same of several questions: all values and the generations in one round trip. */
+  getAll(places: Places): Promise<SecondLooks | undefined>;
   /**
    * Keeps an answer under the generations that were read before it was made, so that a purge in between is never undone.
    * Nobody waits for it. The answer's bytes are only lent until the next turn of the event loop.
    */
   set(place: Place, generations: readonly string[], stored: StoredAnswer): void;
+  /** The same of several answers, one for each key; their bytes stay as they are until they have been written. */
+  setAll(places: Places, generations: readonly string[], stored: readonly StoredAnswer[]): void;
   /** A new generation for the scope, so that no answer kept before is found again; false when the store did not take it. */
   raise(scope: Scope): Promise<boolean>;
   /** Calls back when another replica has raised a scope, soon after; the answer stops that. */

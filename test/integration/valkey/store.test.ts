@@ -5,12 +5,14 @@ import type { Event } from "../../../core/event.ts";
 import type { InferResponse } from "../../../core/request.ts";
 import { openStore } from "../../../gateway/store.ts";
 import { openValkey } from "../../../gateway/valkey.ts";
-import type { Place, StoredAnswer } from "../../../policies/cache/second-level.ts";
+import type { Place, Places, StoredAnswer } from "../../../policies/cache/second-level.ts";
 import { seededRandom } from "../../support/fake-env.ts";
 import { hasValkey } from "../../support/valkey-server.ts";
 import { closeAll, closing, environment, PATIENT_MS, type Replica, replica, secret, server } from "./replica.ts";
 
 afterEach(closeAll);
+
+const WAIT = { timeout: 10_000 };
 
 const place = (name: string, tenant?: string): Place => ({
   key: Buffer.from(name.padEnd(32, ".")),
@@ -154,6 +156,42 @@ describe.skipIf(!hasValkey)("the shared store (needs valkey-server or redis-serv
     expect(count(a, "store-spoiled")).toBe(6);
     await raw.ask([["SET", keyOf("one"), value, "PX", 60_000]]);
     expect((await a.answers.get(place("one")))?.stored).toBeDefined();
+  });
+
+  it("gives one replica the rows that another has kept, in one round trip, without those that were changed", async () => {
+    const at = await server();
+    const [a, b] = [await replica(at), await replica(at)];
+    const names = Array.from({ length: 300 }, (_, n) => `row ${n}`);
+    const places: Places = { ...place("row", "acme"), keys: names.map((name) => place(name).key) };
+    const look = await a.answers.getAll({ ...places, keys: [] });
+    const rows = names.map((_, n) => answer(n));
+    a.answers.setAll(places, look?.generations ?? [], rows);
+    const found = async (on: Replica) => (await on.answers.getAll(places))?.stored.map((one) => one?.answer.outputs[0]);
+    const want = rows.map((one) => one.answer.outputs[0]?.data.toString());
+    await vi.waitFor(async () => expect((await found(a))?.every((one) => one !== undefined)).toBe(true), WAIT);
+    const before = count(b, "store-asked");
+    expect((await found(b))?.map((one) => Uint8Array.from(one?.data ?? []).toString())).toEqual(want);
+    expect(count(b, "store-asked")).toBe(before + 1);
+    const { env } = environment();
+    const raw = openValkey({ valkey: at.url, timeoutMs: PATIENT_MS }, env);
+    closing.push(raw.close);
+    await vi.waitFor(() => expect(raw.available()).toBe(true), { timeout: 10_000 });
+    const keyOf = (n: number) => `test:a:${Buffer.from(places.keys[n] ?? []).toString("base64url")}`;
+    const [value] = (await raw.ask([["GET", keyOf(7)]])) ?? [];
+    if (!(value instanceof Uint8Array)) throw new Error("expected a value");
+    const changed = Uint8Array.from(value);
+    changed[60] = (changed[60] ?? 0) ^ 1;
+    await raw.ask([
+      ["SET", keyOf(7), changed, "PX", 60_000],
+      ["SET", keyOf(8), value, "PX", 60_000],
+      ["SET", keyOf(9), value.subarray(0, 30), "PX", 60_000],
+      ["UNLINK", keyOf(10)],
+    ]);
+    const missing = (await found(b))?.flatMap((one, n) => (one === undefined ? [n] : []));
+    expect(missing).toEqual([7, 8, 9, 10]);
+    expect(count(b, "store-spoiled")).toBe(3);
+    expect(await a.answers.raise({ model: "digits", tenant: "acme" })).toBe(true);
+    expect((await found(b))?.every((one) => one === undefined)).toBe(true);
   });
 
   it("gives every key an end", async () => {

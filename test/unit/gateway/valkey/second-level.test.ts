@@ -147,6 +147,61 @@ describe("the second level of the cache", () => {
     expect(server.asked).toHaveLength(65);
   });
 
+  it("reads the generations and many answers in one round trip, in commands that each name a bounded number", async () => {
+    const server = fakeServer();
+    const { level } = aReplica(server);
+    await level.get(place("a", "t"));
+    server.asked.length = 0;
+    const keys = Array.from({ length: 1_000 }, (_, n) => Buffer.from(`${n}`));
+    const looks = await level.getAll({ ...place("a", "t"), keys });
+    expect(looks?.generations).toEqual(["g1 of 1", "g2 of 1"]);
+    expect(looks?.stored).toEqual(new Array(1_000).fill(undefined));
+    expect(server.asked).toHaveLength(1);
+    expect(server.asked[0]?.map(([name]) => name)).toEqual(new Array(8).fill("MGET"));
+    expect(server.asked[0]?.map((command) => command.length - 1)).toEqual([130, ...new Array(6).fill(128), 104]);
+  });
+
+  it("gives each of many answers to its own key, and nothing for those that are not there, another's or spoiled", async () => {
+    const server = fakeServer();
+    const { level, env } = aReplica(server);
+    const keys = Array.from({ length: 300 }, (_, n) => Buffer.from(`${n}`));
+    const { scopes } = place("a");
+    const { generations = [] } = (await level.getAll({ keys: [], scopes })) ?? {};
+    server.asked.length = 0;
+    const some = keys.filter((_, n) => n % 3 !== 0);
+    const all = some.map((key) => ({ ...answer(env.clock.wall()), head: `head of ${key}` }));
+    level.setAll({ keys: some, scopes }, generations, all);
+    for (let n = 0; n < 100; n += 1) await settle();
+    // in batches, each of which keeps the generation for as long as its answers
+    expect(server.asked).toHaveLength(13);
+    for (const commands of server.asked) expect(commands.at(-1)?.[0]).toBe("PEXPIRE");
+    expect(Math.max(...server.asked.map((commands) => commands.length))).toBe(17);
+    const keyOf = (n: number) => `p:a:${Buffer.from(`${n}`).toString("base64url")}`;
+    server.values.set(keyOf(1), server.values.get(keyOf(2)) ?? new Uint8Array());
+    server.values.set(keyOf(4), (server.values.get(keyOf(4)) ?? new Uint8Array()).subarray(1));
+    const looks = await level.getAll({ keys, scopes });
+    const heads = looks?.stored.map((stored) => stored?.head);
+    expect(heads).toEqual(keys.map((key, n) => (n % 3 === 0 || n === 1 || n === 4 ? undefined : `head of ${key}`)));
+    expect(env.events.filter(({ type }) => type === "store-spoiled")).toHaveLength(2);
+    await level.raise({ model: "m" });
+    expect((await level.getAll({ keys, scopes }))?.stored).toEqual(new Array(300).fill(undefined));
+  });
+
+  it("writes no more of many answers once the store is away, and takes one place among the 64 for them", async () => {
+    const server = fakeServer();
+    const { level, env } = aReplica(server);
+    const { scopes } = place("a");
+    const keys = Array.from({ length: 64 }, (_, n) => Buffer.from(`${n}`));
+    const { generations = [] } = (await level.getAll({ keys: [], scopes })) ?? {};
+    const all = keys.map(() => answer(env.clock.wall()));
+    for (let n = 0; n < 70; n += 1) level.setAll({ keys, scopes }, generations, all);
+    server.state.up = false;
+    server.asked.length = 0;
+    for (let n = 0; n < 100; n += 1) await settle();
+    // the first batch of each was on its way
+    expect(server.asked).toHaveLength(64);
+  });
+
   it("tells every replica of a purge, the one that makes it too", async () => {
     const server = fakeServer();
     const [a, b] = [aReplica(server), aReplica(server)];

@@ -1,34 +1,14 @@
 // Row by row: which rows the model is asked for, and that each caller has its own rows in its own order.
 
 import { describe, expect, it } from "vitest";
-import type { Reply } from "../../../../core/request.ts";
-import { answerTo, intsOf, METADATA, rowsOfInts } from "../../../support/batch-model.ts";
-import { type CacheAsk, type CacheBench, openCacheBench, settle } from "../../../support/cache.ts";
+import { joinBytesElements } from "../../../../core/tensor.ts";
+import { answerTo, rowsOfInts } from "../../../support/batch-model.ts";
+import { answerOf, type CacheAsk, ints } from "../../../support/cache.ts";
+import { askRows as ask, openRowBench, rows, wantOf } from "../../../support/cached-rows.ts";
 import { seededRandom } from "../../../support/fake-env.ts";
 import { requestFor } from "../../../support/scripted.ts";
 
-const open = (metadata: object = METADATA) =>
-  openCacheBench({ words: { ttl: "10s", rows: true }, metadata: { ...METADATA, ...metadata } });
-const rows = (...values: readonly number[]): CacheAsk => ({ request: { inputs: [rowsOfInts(values)] } });
-const textOf = (reply: Reply) =>
-  reply.kind === "whole"
-    ? reply.outputs.map(({ name, shape, data }) => `${name}[${shape}] ${Buffer.from(data).toString("hex")}`)
-    : [];
-const wantOf = (values: readonly number[]) => textOf(answerTo(requestFor("m", { inputs: [rowsOfInts(values)] })));
-
-/** Asks, lets the model answer if it is asked, and tells for which rows it was. */
-async function ask(bench: CacheBench, what: CacheAsk) {
-  const asking = bench.ask(what);
-  await settle();
-  let asked: readonly number[] = [];
-  if (bench.handle.waiting > 0) {
-    const { request, reply } = await bench.handle.next();
-    const [input] = request.inputs;
-    asked = input === undefined ? [] : intsOf(input);
-    reply(answerTo(request));
-  }
-  return { text: textOf(await asking.answer), asked, said: asking.said(), facts: asking.call.trace.facts };
-}
+const open = (metadata: object = {}) => openRowBench({ metadata });
 
 describe("a request of several rows", () => {
   it("asks the model only for those that were not answered before, and has them all in its order", async () => {
@@ -55,6 +35,35 @@ describe("a request of several rows", () => {
     expect(await ask(bench, rows(1))).toMatchObject({ asked: [1] });
     expect(await ask(bench, rows(1, 2))).toMatchObject({ asked: [2], text: wantOf([1, 2]) });
     expect(await ask(bench, rows(2))).toMatchObject({ asked: [], text: wantOf([2]) });
+  });
+
+  it("shares them over several inputs, of text and of more than 4 KiB a row, whatever stands beside a row", async () => {
+    const spec = (name: string, datatype: "BYTES" | "INT32", width: number) => ({ name, datatype, shape: [-1, width] });
+    const bench = open({ inputs: [spec("x", "INT32", 1), spec("text", "BYTES", 1), spec("wide", "INT32", 1_100)] });
+    const many = (...values: readonly number[]): CacheAsk => {
+      const words = values.map((value) => new TextEncoder().encode("t".repeat(value)));
+      const text = {
+        name: "text",
+        datatype: "BYTES" as const,
+        shape: [values.length, 1],
+        data: joinBytesElements(words),
+      };
+      const wide = { ...rowsOfInts(values, 1_100), name: "wide" };
+      return { request: { inputs: [rowsOfInts(values), text, wide] } };
+    };
+    expect(await ask(bench, many(1, 2))).toMatchObject({ asked: [1, 2] });
+    expect(await ask(bench, many(2))).toMatchObject({ asked: [], text: wantOf([2]) });
+    expect(await ask(bench, many(3))).toMatchObject({ asked: [3] });
+    expect(await ask(bench, many(3, 1))).toMatchObject({ asked: [], text: wantOf([3, 1]) });
+    // of equal bytes, but another row
+    const one = { ...rowsOfInts([1, 2]), shape: [1, 2] };
+    expect((await ask(bench, { request: { inputs: [one] } })).asked).toEqual([1, 2]);
+  });
+
+  it("takes nothing from a request of one row whose answer was not one row", async () => {
+    const bench = open();
+    await bench.miss(rows(1), { ...answerOf(), outputs: [ints("y", [4, 5])] });
+    expect(await ask(bench, rows(1, 2))).toMatchObject({ asked: [1, 2], text: wantOf([1, 2]) });
   });
 
   it("has all rows asked anew for no-cache, and none for only-if-cached", async () => {

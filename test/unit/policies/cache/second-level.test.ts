@@ -2,57 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import type { Reply } from "../../../../core/request.ts";
-import type { Place, SecondLevel, SecondLook, StoredAnswer } from "../../../../policies/cache/second-level.ts";
+import type { StoredAnswer } from "../../../../policies/cache/second-level.ts";
 import { answerOf, openCacheBench, settle } from "../../../support/cache.ts";
+import { fakeStore } from "../../../support/shared-store.ts";
 
 const firstOf = (reply: Reply) => (reply.kind === "whole" ? (reply.outputs[0]?.data[0] ?? -1) : -1);
-
-interface FakeStore {
-  asked: number;
-  away: boolean;
-  spoil: (stored: StoredAnswer) => StoredAnswer;
-  readonly values: ReadonlyMap<string, unknown>;
-  readonly level: SecondLevel;
-}
-
-/** A store in memory whose generations are numbers; two caches over it are two replicas. */
-function fakeStore(): FakeStore {
-  const values = new Map<string, { readonly stored: StoredAnswer; readonly generations: readonly string[] }>();
-  const generations = new Map<string, number>();
-  const listeners = new Set<Parameters<SecondLevel["onRaise"]>[0]>();
-  const keyOf = ({ key }: Place) => Buffer.from(key).toString("hex");
-  const current = ({ scopes }: Place) => scopes.map((scope) => String(generations.get(JSON.stringify(scope)) ?? 0));
-  const store: FakeStore = {
-    asked: 0,
-    away: false,
-    spoil: (stored) => stored,
-    values,
-    level: {
-      async get(place): Promise<SecondLook | undefined> {
-        store.asked += 1;
-        if (store.away) return undefined;
-        const now = current(place);
-        const kept = values.get(keyOf(place));
-        const isOfNow = JSON.stringify(kept?.generations) === JSON.stringify(now);
-        return { generations: now, stored: kept !== undefined && isOfNow ? store.spoil(kept.stored) : undefined };
-      },
-      set(place, made, stored) {
-        values.set(keyOf(place), { stored, generations: made });
-      },
-      async raise(scope) {
-        const key = JSON.stringify(scope);
-        generations.set(key, (generations.get(key) ?? 0) + 1);
-        if (!store.away) for (const listener of listeners) listener(scope);
-        return !store.away;
-      },
-      onRaise(listener) {
-        listeners.add(listener);
-        return () => listeners.delete(listener);
-      },
-    },
-  };
-  return store;
-}
 
 describe("two replicas over one store", () => {
   it("compute a question once, with its true age, and then each has it in its memory", async () => {
