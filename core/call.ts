@@ -275,7 +275,8 @@ function openLife(
   };
 }
 
-function deadlineExceeded(timeoutMs: number): InferError {
+/** What a caller is told whose deadline, `timeoutMs` after it came, is over. */
+export function deadlineExceeded(timeoutMs: number): InferError {
   return new InferError(
     "deadline-exceeded",
     `no answer within the deadline of ${Math.round(timeoutMs * 1000) / 1000} ms`,

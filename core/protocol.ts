@@ -64,6 +64,8 @@ export interface WireReply {
   trailers?(): Readonly<Record<string, string>>;
   /** What the request's line in the log says beside status and time: model, version, code ... never tensor data. */
   readonly about?: Readonly<Record<string, unknown>>;
+  /** When it is worthless, in milliseconds on the monotonic clock, and what goes out in its place from then on. */
+  readonly late?: { readonly from: number; instead(): WireReply };
 }
 
 export interface Route {

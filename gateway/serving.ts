@@ -69,7 +69,12 @@ export async function serve(serving: Serving, routed: Routed): Promise<void> {
   });
   // answers that come back in a crowd leave over several turns as well
   while (serving.intake.crowded()) await serving.intake.nextTurn();
-  await finish(serving, { ...routed, arrivedAt, identity, reply });
+  await finish(serving, { ...routed, arrivedAt, identity, reply: inTime(reply, serving.env) });
+}
+
+/** What was answered in time may have waited too long for its turn: nobody has a use for it any longer. */
+function inTime(reply: WireReply, { clock }: Env): WireReply {
+  return reply.late !== undefined && clock.now() >= reply.late.from ? reply.late.instead() : reply;
 }
 
 interface Incoming {

@@ -1,6 +1,6 @@
 // The one sequence of every inference exchange: decode, open the call, infer, encode, or fail in the protocol's own shape.
 
-import { type CacheWish, type Call, type OwnedCall, openCall } from "../../core/call.ts";
+import { type CacheWish, type Call, deadlineExceeded, type OwnedCall, openCall } from "../../core/call.ts";
 import { asInferError, type InferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
@@ -33,6 +33,10 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   }
   const { decoded } = recalled;
   const model = codec.model ?? decoded.request.model;
+  const failed = (error: unknown): WireReply => ({
+    ...withHeaders(codec.fail(error), call, planes),
+    about: about(model, call, { planes, error }),
+  });
   let reply: Reply | undefined;
   try {
     reply = await planes.data.infer(decoded.request, call);
@@ -41,13 +45,19 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
     if (isParts(encoded.body))
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, { planes }) };
     call.end();
-    return { ...encoded, about: about(model, call, { planes }) };
+    return { ...encoded, about: about(model, call, { planes }), ...whenLate(failed, call) };
   } catch (error) {
     if (reply?.kind === "stream") giveBack(reply, call, asInferError(error));
     call.end();
     logCause(error, planes, call.id);
-    return { ...withHeaders(codec.fail(error), call, planes), about: about(model, call, { planes, error }) };
+    return failed(error);
   }
+}
+
+/** An answer may have to wait until it is written, and its deadline goes on. */
+function whenLate(failed: (error: InferError) => WireReply, { startedAt, deadline }: Call): Pick<WireReply, "late"> {
+  if (!Number.isFinite(deadline)) return {};
+  return { late: { from: deadline, instead: () => failed(deadlineExceeded(deadline - startedAt)) } };
 }
 
 /** Ends a stream that nobody reads on. A generator that was never begun ends nothing, so it is begun. */

@@ -17,7 +17,7 @@ function codec(): Codec<undefined> {
   };
 }
 
-function setUp(fails: boolean) {
+function setUp(fails: boolean, headers: ReadonlyMap<string, string> = new Map()) {
   const planes = {
     env: fakeEnv(),
     tenant: () => undefined,
@@ -40,7 +40,7 @@ function setUp(fails: boolean) {
     path: "/",
     params: {},
     query: new URLSearchParams(),
-    headers: new Map(),
+    headers,
     peer: "",
     arrivedAt: 0,
     signal: new AbortController().signal,
@@ -63,3 +63,15 @@ test.each([
     expect(reply.about).not.toHaveProperty("headers");
   },
 );
+
+test("an answer says until when it may go out, and what goes out in its place after that", async () => {
+  const { late, ...reply } = await setUp(false, new Map([["x-request-timeout-ms", "75"]]));
+  expect([reply.status, late?.from]).toEqual([200, 75]);
+  const instead = late?.instead();
+  expect(instead).toMatchObject({
+    status: 500,
+    about: { code: "deadline-exceeded", error: "no answer within the deadline of 75 ms" },
+  });
+  expect(instead?.late).toBeUndefined();
+  expect((await setUp(false)).late).toBeUndefined();
+});
