@@ -4,7 +4,7 @@ import type { Clock } from "./env.ts";
 import { InferError } from "./error.ts";
 import { type DecisionTrace, openTrace } from "./trace.ts";
 
-/** `explain` is a question about the way of a request: it goes down the route, and nothing is sent. */
+/** `explain` is a question about the way of a request: it goes all the way down, and nothing is sent, taken or counted. */
 export type Purpose = "user" | "shadow" | "probe" | "warm-up" | "explain";
 
 export interface Sequence {
@@ -57,6 +57,8 @@ export interface Call {
   /** Anything but `user` reads and writes no cache and counts in no quota, exposure or gate. */
   readonly purpose: Purpose;
   readonly attempt: Attempt;
+  /** Only in a question about the way: takes what holds for the request beside what is decided, such as how often it is tried. */
+  foretell?(policy: string, said: string): void;
 }
 
 /** A call that its holder must end, in `finally`: its timer and its listener go with it. */

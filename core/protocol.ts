@@ -3,6 +3,7 @@
 import type { ControlPlane } from "./backend.ts";
 import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
+import type { Code } from "./error.ts";
 import type { Guards } from "./guard.ts";
 import type { ModelMetadata, ModelStatus } from "./model.ts";
 import type { OperatorPlane } from "./operator.ts";
@@ -129,12 +130,19 @@ export interface DataPlane {
   serverMetadata(): ServerMetadata;
 }
 
-/** The way of a request down to the version that would answer it. */
+/** The way of a request down to the endpoint that would be asked now. */
 export interface Explanation {
   readonly model: string;
+  /** As in the trace of such a request, without what only its tensors or its answer can tell. */
   readonly decisions: readonly Decision[];
+  /** What holds for it beside that: its time, cache, batches, tries, limits, and what keeps endpoints from work. */
+  readonly applies: readonly Decision[];
+  /** What the request would be refused with now; then the way goes as far as it can be told. */
+  readonly refused: { readonly code: Code; readonly message: string } | undefined;
   /** Undefined where no version would: a fixed answer. */
   readonly version: string | undefined;
+  /** Its id; undefined where chance or a queue decides, or nobody would be asked. */
+  readonly endpoint: string | undefined;
   /** Where that version runs. */
   readonly targets: readonly ExplainedTarget[];
 }
@@ -143,8 +151,18 @@ export interface ExplainedTarget {
   readonly backend: string;
   readonly model: string;
   readonly version?: string;
-  /** `available` as far as its health and its guards let it be. */
-  readonly endpoints: readonly { readonly id: string; readonly available: boolean; readonly serves: boolean }[];
+  readonly endpoints: readonly ExplainedEndpoint[];
+}
+
+export interface ExplainedEndpoint {
+  readonly id: string;
+  /** As far as its health and its guards let it be. */
+  readonly available: boolean;
+  readonly serves: boolean;
+  /** Calls that could begin there now, over all models; absent where nothing limits them. */
+  readonly free?: number;
+  /** Calls that are there now. */
+  readonly busy: number;
 }
 
 /** The limits that a decoder keeps to; from `limits` in the config. */

@@ -29,7 +29,7 @@ export interface Wanted {
 export interface HeldGuards {
   /** Undefined where no word asks for a guard. */
   of(endpoint: Endpoint): Before | undefined;
-  /** What the guards before an endpoint say that are not simply closed. */
+  /** What the guards before an endpoint say. */
   tell(endpoint: Endpoint): readonly NamedGuard[];
   release(): void;
 }
@@ -163,8 +163,7 @@ function openWard({ backend, model, key, words, env }: WardParts): Ward {
     key,
     users: 0,
     of: (endpoint) => memberOf(endpoint).before,
-    tell: (endpoint) =>
-      named(endpoint).filter(({ state, forced }) => forced || (state !== "closed" && state !== "in-use")),
+    tell: named,
     list: () => pool.list().flatMap(named),
     byHand(id, action) {
       const endpoint = pool.list().find((one) => one.id === id);

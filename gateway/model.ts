@@ -184,7 +184,7 @@ function wordsOf(options: PlaneOptions, setting: ModelConfig): ReadonlyMap<strin
 /** What stands before the endpoints of a model's targets. */
 export interface ModelGuards {
   readonly of: GuardsOf;
-  /** What those before one endpoint say that are not simply closed. */
+  /** What those before one endpoint say. */
   tell(target: Target, endpoint: Endpoint): readonly NamedGuard[];
   release(): void;
 }

@@ -11,6 +11,8 @@ import { InferError } from "../core/error.ts";
 import { compareVersions } from "../core/model.ts";
 import { eachBranch } from "../core/policy.ts";
 import type { DataPlane, RunSliced } from "../core/protocol.ts";
+import { unasked } from "../core/request.ts";
+import type { Service } from "../core/service.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { type UnitSource, unitOf } from "../policies/route/words.ts";
 import { canonical } from "./parts.ts";
@@ -151,6 +153,14 @@ function openCount(model: string, options: Replay): Count {
   };
 }
 
+/** All that a plan asks of a version is which one it is. */
+function leafOf(name: string, version: string): Service {
+  return (_request, { trace }) => {
+    trace.learn({ version });
+    return Promise.resolve(unasked({ name, version }));
+  };
+}
+
 interface Walked {
   readonly version: string;
   readonly unit: string | undefined;
@@ -168,7 +178,7 @@ function openWay(model: string, config: Config, { data, env, run }: Replay) {
     tree: setting.route,
     kinds: policyKinds,
     versions,
-    leaves: { of: () => nowhere },
+    leaves: { of: (version) => leafOf(model, version) },
     context: {
       model,
       env: { ...env, emit: () => {} },

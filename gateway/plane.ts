@@ -9,7 +9,7 @@ import type { ModelRef } from "../core/request.ts";
 import { explain } from "./explain.ts";
 import { type LogicalModel, openModel, type PlaneOptions } from "./model.ts";
 import { type Kept, openKept } from "./parts.ts";
-import { gatewayStack } from "./stack.ts";
+import { aboveModels, gatewayStack } from "./stack.ts";
 import { chooseVersion, targetsServe } from "./versions.ts";
 
 /** The data plane and the models behind it. */
@@ -42,10 +42,12 @@ export function openPlane(options: PlaneOptions): Plane {
     if (model === undefined) throw new InferError("not-found", `model "${ref.name}" is not known`);
     return model;
   };
+  const layers = options.layers ?? new Map();
+  const questions = aboveModels({ layers, byModel: (request, call) => lookUp(request.model).service(request, call) });
   const infer = gatewayStack({
     env: options.env,
     knows: (name) => find.model(name) !== undefined,
-    layers: options.layers ?? new Map(),
+    layers,
     async byModel(request, call) {
       const { service } = lookUp(request.model);
       options.note?.(request, call);
@@ -73,7 +75,7 @@ export function openPlane(options: PlaneOptions): Plane {
       const { name, versions, signature } = lookUp(ref);
       return signature(chooseVersion({ ...ref, name }, versions), signal);
     },
-    explain: async (request, call) => explain(lookUp(request.model), request, call),
+    explain: async (request, call) => explain({ model: lookUp(request.model), questions }, request, call),
     reports: (name) => named(lookUp, name).route.reports(),
     live: () => true,
     serverReady: () => serverReady(options.readiness, find.models()),

@@ -2,10 +2,9 @@
 
 import { InferError } from "../core/error.ts";
 import { type PolicyKind, type RouteContext, routeKinds } from "../core/policy.ts";
-import type { InferResponse, ModelRef, Select } from "../core/request.ts";
+import type { ModelRef, Select } from "../core/request.ts";
 import { type Branch, branchName, type RouteReport } from "../core/route.ts";
 import type { Service } from "../core/service.ts";
-import { NO_PARAMETERS } from "../core/tensor.ts";
 import type { Leaves } from "./leaves.ts";
 import { chooseVersion, type Versions } from "./versions.ts";
 
@@ -32,7 +31,7 @@ export interface Route {
 export function openRoute(options: RouteOptions): Route {
   const { model, tree, versions } = options;
   const reports: (() => RouteReport)[] = [];
-  const leaf = openLeafOf(options);
+  const leaf: LeafOf = (version, request, call) => options.leaves.of(version)(request, call);
   const context: RouteContext = {
     ...options.context,
     open: (branch) => openBranch(branch, { options, context, leaf }),
@@ -51,21 +50,6 @@ export function openRoute(options: RouteOptions): Route {
 }
 
 type LeafOf = (version: string, ...asked: Parameters<Service>) => ReturnType<Service>;
-
-/** A version's leaf; a question about the way ends there, and nothing is sent. */
-function openLeafOf({ model, leaves }: RouteOptions): LeafOf {
-  return (version, request, call) => {
-    if (call.purpose !== "explain") return leaves.of(version)(request, call);
-    call.trace.learn({ version });
-    const nothing: InferResponse = {
-      kind: "whole",
-      model: { name: model, version },
-      outputs: [],
-      parameters: NO_PARAMETERS,
-    };
-    return Promise.resolve(nothing);
-  };
-}
 
 interface Opening {
   readonly options: RouteOptions;

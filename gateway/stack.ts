@@ -21,14 +21,15 @@ const ABOVE_MODELS = ["limit"] as const;
 
 /** What every request meets, whatever its model. */
 export function gatewayStack(parts: GatewayStack): Service {
+  // outermost, so that a request refused by any layer below, or for a model that is not there, is counted too
+  return stack([observe(parts)], aboveModels(parts));
+}
+
+/** The policies above the look-up, because callers have one share of all models: all that a question about the way meets there. */
+export function aboveModels({ layers, byModel }: Pick<GatewayStack, "layers" | "byModel">): Service {
   return stack(
-    [
-      // outermost, so that a request refused by any layer below, or for a model that is not there, is counted too
-      observe(parts),
-      // above the look-up, because callers have one share of all models
-      ...ABOVE_MODELS.flatMap((word) => parts.layers.get(word) ?? []),
-    ],
-    parts.byModel,
+    ABOVE_MODELS.flatMap((word) => layers.get(word) ?? []),
+    byModel,
   );
 }
 

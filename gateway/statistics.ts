@@ -100,6 +100,7 @@ type Rows = (request: InferRequest, then: (rows: number) => void) => void;
 
 function countRequests(counts: Counts, clock: Clock, rowsOf: Rows): Layer {
   return (next) => async (request, call) => {
+    if (call.purpose === "explain") return next(request, call);
     const began = clock.now();
     counts.lastMs = clock.wall();
     const done = (error: unknown) => {
@@ -138,6 +139,7 @@ function countExecutions(counts: Counts, clock: Clock, rowsOf: Rows): Layer {
   return (next) => async (request, call) => {
     const began = clock.now();
     const reply = await next(request, call);
+    if (call.purpose === "explain") return reply;
     counts.executions += 1;
     const { computeMs } = timesOf(call.trace.facts, clock.now() - began);
     rowsOf(request, (rows) => {

@@ -65,7 +65,29 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
       const { request, call, rows } = asked;
       return scheduler.alone(request, call, rows) ?? scheduler.enter(request, call, rows).answer;
     };
+    /** What would become of it, and where it would be sent; nothing is put in line. */
+    const foretell = async (request: InferRequest, call: Call): Promise<Reply> => {
+      const rows = rowsOf(request) ?? 0;
+      if (request.inputs.length > 0 && rows === 0) {
+        call.foretell?.("batch", "none, the request has no rows");
+        return next(request, call);
+      }
+      const known = await gate.look(call.signal);
+      const unfit = unfitFor(known, trial);
+      if (unfit !== undefined) {
+        call.trace.decide("batch", `passed: ${unfit}`);
+        return next(request, call);
+      }
+      const { waiting } = scheduler;
+      const several = parts.candidates.list().length > 1;
+      const isWhole = rows > 0 && rows <= options.maxRows;
+      const prefer = several && isWhole ? scheduler.whereTo(request, call, rows) : undefined;
+      const where = several && prefer === undefined ? ", sent to whichever endpoint is free first" : "";
+      call.foretell?.("batch", `${describeSize(rows, options.maxRows)}, ${waiting} waiting now${where}`);
+      return next(request, prefer === undefined ? call : { ...call, attempt: { ...call.attempt, prefer } });
+    };
     return async (request, call) => {
+      if (call.purpose === "explain") return foretell(request, call);
       const rows = mayJoin(request, call) ? (rowsOf(request) ?? 0) : 0;
       // a request without rows has nothing to join: its backend knows what to say
       if (rows === 0) return next(request, call);
@@ -81,6 +103,11 @@ function unfitFor(known: Known | undefined, trial: Trial): string | undefined {
   if (known === undefined) return "nobody can tell the model's signature now";
   if (known.unfit !== undefined) return known.unfit;
   return trial.verdict(known.metadata) === "dependent" ? "the model's rows depend on each other" : undefined;
+}
+
+function describeSize(rows: number, maxRows: number): string {
+  const parts = rows > maxRows ? `, this one in ${partsOf(rows, maxRows).length} parts` : "";
+  return `up to ${maxRows} rows together${parts}`;
 }
 
 interface Asked {

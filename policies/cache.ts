@@ -1,12 +1,13 @@
 // cache: the same question asked twice, over whichever protocol, is computed once.
 
 import { randomBytes } from "node:crypto";
-import type { Call } from "../core/call.ts";
+import type { CacheWish, Call } from "../core/call.ts";
 import { asInferError, InferError } from "../core/error.ts";
 import type { LeafContext, LeafKind } from "../core/policy.ts";
-import type { InferRequest, Reply } from "../core/request.ts";
+import { type InferRequest, type Reply, unasked } from "../core/request.ts";
 import type { Layer } from "../core/service.ts";
 import type { CacheState } from "../core/trace.ts";
+import { formatDuration } from "../core/units.ts";
 import { type Asked, type Got, openAsking } from "./cache/asking.ts";
 import { inOrder } from "./cache/copy.ts";
 import { type Found, openKeeper } from "./cache/keeper.ts";
@@ -97,7 +98,20 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
       say(asked.call, "miss", { why: "only-if-cached" });
       throw notCached("no answer is kept");
     };
+    /** All but the look-up, which is a matter of the tensors. */
+    const foretell = async (request: InferRequest, call: Call): Promise<Reply> => {
+      const wish = wishOf(call);
+      const why = wish === "no-store" ? wish : await questions.bypass(request, call);
+      if (why !== undefined) {
+        call.trace.decide("cache", `bypass: ${why}`);
+        if (wish === "only-if-cached") throw notCached(why);
+        return next(request, call);
+      }
+      call.foretell?.("cache", describeCache(options, wish));
+      return wish === "only-if-cached" ? unasked({ name: parts.model, version: parts.version }) : next(request, call);
+    };
     return async (request, call) => {
+      if (call.purpose === "explain") return foretell(request, call);
       if (call.purpose !== "user") return next(request, call);
       const wish = wishOf(call);
       if (wish === "no-store") return pass(request, call, wish);
@@ -132,6 +146,15 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
       }
     };
   };
+}
+
+/** What it does for requests like this one. */
+function describeCache({ ttlMs, rows }: CacheOptions, wish: CacheWish | undefined): string {
+  if (wish === "no-cache") return "no kept answer is given (no-cache), the new one is kept";
+  const what = rows ? "rows are looked up one by one" : "looked up first";
+  const age = ttlMs === undefined ? "" : `, kept for ${formatDuration(ttlMs)}`;
+  const only = wish === "only-if-cached" ? ", and nobody is asked (only-if-cached)" : "";
+  return `${what}${age}: hit or miss is a matter of the tensors${only}`;
 }
 
 interface Said {

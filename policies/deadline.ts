@@ -30,11 +30,22 @@ export function deadlineLayer({ env, model, version }: LeafContext): Layer {
   const fastest = openFastest(clock);
   let triedAt = Number.NEGATIVE_INFINITY;
   return (next) => (request, call) => {
-    if (call.purpose !== "user") return next(request, call);
+    const asks = call.purpose === "explain";
+    if (call.purpose !== "user" && !asks) return next(request, call);
     const startedAt = clock.now();
     const elements = elementsOf(request);
     const leftMs = call.deadline - startedAt;
     const leastMs = fastest.msFor(elements);
+    const isLate = leastMs !== undefined && leftMs < leastMs;
+    const isRefused = isLate && startedAt - triedAt < TRIAL_MS;
+    if (isRefused) {
+      if (!asks) env.emit({ type: "deadline-refused", model, version });
+      return Promise.reject(tooLate(leftMs, leastMs));
+    }
+    if (asks) {
+      call.foretell?.("deadline", `${describe(leastMs)}${isLate ? "; this one is sent all the same, to see" : ""}`);
+      return next(request, call);
+    }
     const timed: Service = (asked, under) => {
       const reply = next(asked, under);
       // beside the caller's own way: it waits for nothing here
@@ -44,18 +55,23 @@ export function deadlineLayer({ env, model, version }: LeafContext): Layer {
       );
       return reply;
     };
-    if (leastMs === undefined || leftMs >= leastMs) return timed(request, call);
-    if (startedAt - triedAt < TRIAL_MS) {
-      env.emit({ type: "deadline-refused", model, version });
-      return Promise.reject(tooLate(leftMs, leastMs));
-    }
+    if (!isLate) return timed(request, call);
     triedAt = startedAt;
     return tryOut(timed, leastMs)(request, call);
   };
 }
 
+function describe(leastMs: number | undefined): string {
+  if (leastMs === undefined) return "nobody is refused, no answer was timed of late";
+  return `refused with less than ${round(leastMs)} ms left, the fastest answer of late`;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
 function tooLate(leftMs: number, leastMs: number): InferError {
-  const [left, least] = [Math.max(0, leftMs), leastMs].map((ms) => Math.round(ms * 1000) / 1000);
+  const [left, least] = [Math.max(0, leftMs), leastMs].map(round);
   return new InferError(
     "deadline-exceeded",
     `${left} ms are left until the deadline, and the fastest answer of late took ${least} ms`,

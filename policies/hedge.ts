@@ -32,6 +32,7 @@ export function hedgeLayer(options: HedgeOptions, context: LeafContext): Layer {
   const lateness = openLateness(options.after, env.clock);
   const budget = openCallBudget({ clock: env.clock, share: options.share, perSecond: 0 });
   return (next) => (request, call) => {
+    if (call.purpose === "explain") return foretell({ options, context, lateness, budget, next }, request, call);
     const isPlain = call.purpose === "user" && call.sequence === undefined && !request.stream;
     if (!isPlain || candidates.list().length < 2) return next(request, call);
     budget.request();
@@ -45,6 +46,21 @@ interface Hedging {
   readonly lateness: Lateness;
   readonly budget: CallBudget;
   readonly next: Service;
+}
+
+async function foretell(hedging: Hedging, request: InferRequest, call: Call): Promise<Reply> {
+  const { options, context, lateness, next } = hedging;
+  const { candidates } = context;
+  const afterMs = lateness.afterMs();
+  const say = (said: string) => call.foretell?.("hedge", said);
+  if (candidates.list().length < 2) say("none, there is no other endpoint");
+  else if (afterMs === undefined) say("none yet, too few answers are timed");
+  else if (call.clock.now() + afterMs >= call.deadline) say("none, the deadline is nearer than an answer is late");
+  else if (!(await mayRepeat({ ...context, said: options.repeatable }, call.signal))) {
+    say("none, nothing says that the request may run twice");
+  } else if (isBusy(candidates)) say(`none, more than ${BUSY * 100}% of the slots are taken`);
+  else say(`a second copy elsewhere after ${afterMs.toFixed(1)} ms`);
+  return next(request, call);
 }
 
 async function ask(hedging: Hedging, request: InferRequest, call: Call): Promise<Reply> {

@@ -2,9 +2,10 @@
 
 import { abortReason, type Call } from "../core/call.ts";
 import { asInferError, type InferError } from "../core/error.ts";
-import type { LeafContext, LeafKind } from "../core/policy.ts";
+import type { Candidates, LeafContext, LeafKind } from "../core/policy.ts";
 import type { InferRequest, Reply } from "../core/request.ts";
 import type { Layer, Service } from "../core/service.ts";
+import { formatDuration } from "../core/units.ts";
 import { begun } from "./begun.ts";
 import { type CallBudget, openCallBudget } from "./call-budget.ts";
 import { alsoAvoid, hasRoomElsewhere, isElsewhere } from "./elsewhere.ts";
@@ -33,12 +34,31 @@ export function retryLayer(options: RetryOptions, context: LeafContext): Layer {
   const { candidates, env } = context;
   const budget = openCallBudget({ clock: env.clock, share: options.share, perSecond: PER_SECOND });
   return (next) => (request, call) => {
+    if (call.purpose === "explain") return foretell({ options, context, budget, next }, request, call);
     if (call.purpose !== "user" || call.sequence !== undefined) return next(request, call);
-    // with one endpoint there is nowhere else, and waiting for it must be allowed
-    if (options.pauseMs === 0 && candidates.list().length < 2) return next(request, call);
+    if (isAlone(options, candidates)) return next(request, call);
     budget.request();
     return ask({ options, context, budget, next }, request, call);
   };
+}
+
+/** With one endpoint there is nowhere else, and waiting for it must be allowed. */
+function isAlone({ pauseMs }: RetryOptions, candidates: Candidates): boolean {
+  return pauseMs === 0 && candidates.list().length < 2;
+}
+
+async function foretell({ options, context, next }: Retrying, request: InferRequest, call: Call): Promise<Reply> {
+  const { attempts, pauseMs } = options;
+  if (isAlone(options, context.candidates)) call.foretell?.("retry", "none, there is no other endpoint");
+  else {
+    const twice = await mayRepeat({ ...context, said: options.repeatable }, call.signal);
+    const waits = pauseMs > 0 ? `, after a pause of ${formatDuration(pauseMs)} at most` : "";
+    call.foretell?.(
+      "retry",
+      `${attempts} tries at most${waits}${twice ? "" : ", none of a request that may have run"}`,
+    );
+  }
+  return next(request, call);
 }
 
 interface Retrying {

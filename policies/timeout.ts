@@ -4,6 +4,7 @@ import { narrow } from "../core/call.ts";
 import type { LayerKind } from "../core/policy.ts";
 import { whenEnded } from "../core/request.ts";
 import type { Layer } from "../core/service.ts";
+import { formatDuration } from "../core/units.ts";
 import { duration } from "../core/words.ts";
 
 /** Milliseconds from the request's arrival. */
@@ -18,6 +19,7 @@ export const timeout: LayerKind<number> = {
 export function timeoutLayer(timeoutMs: number): Layer {
   return (next) => async (request, call) => {
     const limited = narrow(call, { timeoutMs });
+    call.foretell?.("timeout", `${formatDuration(limited.deadline - call.startedAt)} for all of it`);
     try {
       const reply = await next(request, limited);
       if (reply.kind === "whole") {

@@ -42,6 +42,13 @@ export interface Limiter {
    * @throws InferError overloaded, with the reason and a pause that is worth its while; the call's abort reason
    */
   enter(rows: number, call: Call): Permit | Promise<Permit>;
+  /** What `enter` would refuse at once, and nobody is told; undefined where it would let the call in or wait. */
+  look(rows: number, call: Call): InferError | undefined;
+}
+
+interface Refused {
+  readonly reason: ShedReason;
+  readonly text: string;
 }
 
 interface Entry extends Waiting {
@@ -82,6 +89,9 @@ export function openLimiter(options: LimiterOptions): Limiter {
   };
   const refusal = (reason: ShedReason, text: string): InferError => {
     options.shed(reason);
+    return refusalOf(text);
+  };
+  const refusalOf = (text: string): InferError => {
     const { retryable } = options;
     return new InferError("overloaded", `${options.what} ${text}`, {
       retryable,
@@ -122,19 +132,26 @@ export function openLimiter(options: LimiterOptions): Limiter {
     if (queue.size !== before) told();
   };
 
-  /** Refused at once where the time left cannot suffice by what is known. */
-  const checkTime = (rows: number, call: Call) => {
+  /** Where the time left cannot suffice by what is known. */
+  const tooLateToWait = (rows: number, call: Call): Refused | undefined => {
     const waitMs = overload.now ? 0 : (queue.ahead(seatOf(rows, call)) * pace.meanMs) / Math.max(1, options.limit());
     const leftMs = call.deadline - call.clock.now();
-    if (leftMs < waitMs + pace.leastMs) throw refusal("late", tooLate({ waitMs, runMs: pace.leastMs, leftMs }));
+    if (leftMs >= waitMs + pace.leastMs) return undefined;
+    return { reason: "late", text: tooLate({ waitMs, runMs: pace.leastMs, leftMs }) };
   };
 
   /** A run that comes too late would take its place from one that would not. While nothing runs there is something to learn by it. */
-  const checkWorth = (call: Call) => {
+  const tooLateToRun = (call: Call): Refused | undefined => {
     const now = call.clock.now();
-    if (running === 0 || now - contendedAt >= CONTENDED_MS) return;
+    if (running === 0 || now - contendedAt >= CONTENDED_MS) return undefined;
     const leftMs = call.deadline - now;
-    if (leftMs < pace.leastMs) throw refusal("late", tooLate({ waitMs: 0, runMs: pace.leastMs, leftMs }));
+    if (leftMs >= pace.leastMs) return undefined;
+    return { reason: "late", text: tooLate({ waitMs: 0, runMs: pace.leastMs, leftMs }) };
+  };
+  /** Why a newcomer is refused at once. */
+  const judge = (rows: number, call: Call): Refused | undefined => {
+    if (queue.size === 0 && free() > 0) return tooLateToRun(call);
+    return options.queue === 0 ? { reason: "full", text: full(options) } : tooLateToWait(rows, call);
   };
 
   const wait = (rows: number, call: Call): Promise<Permit> =>
@@ -176,13 +193,13 @@ export function openLimiter(options: LimiterOptions): Limiter {
     },
     enter(rows, call) {
       checkCall(call);
-      if (queue.size === 0 && free() > 0) {
-        checkWorth(call);
-        return permit(call);
-      }
-      if (options.queue === 0) throw refusal("full", full(options));
-      checkTime(rows, call);
-      return wait(rows, call);
+      const refused = judge(rows, call);
+      if (refused !== undefined) throw refusal(refused.reason, refused.text);
+      return queue.size === 0 && free() > 0 ? permit(call) : wait(rows, call);
+    },
+    look(rows, call) {
+      const refused = judge(rows, call);
+      return refused && refusalOf(refused.text);
     },
   };
 }

@@ -37,10 +37,14 @@ const TARGET = z.object({
   endpoints: z.array(z.object({ id: z.string(), available: z.boolean(), serves: z.boolean() })),
 });
 
+const DECISIONS = z.array(z.object({ policy: z.string(), said: z.string() }));
+
 const EXPLANATION = z.object({
   model: z.string(),
   path: z.string(),
-  decisions: z.array(z.object({ policy: z.string(), said: z.string() })),
+  decisions: DECISIONS,
+  applies: DECISIONS,
+  refused: z.object({ code: z.string(), message: z.string() }).optional(),
   version: z.string().optional(),
   targets: z.array(TARGET),
 });
@@ -72,11 +76,14 @@ export async function runExplain(io: Io, options: ExplainOptions): Promise<numbe
 /** One line a decision, then where it ends. */
 function wayText(io: Io, way: z.output<typeof EXPLANATION>): string {
   const { bold } = paintFor(io);
-  const decisions = way.decisions.map(({ policy, said }) => `  ${policy} ${printable(said)}`);
+  const told = [...way.decisions, ...way.applies].map(({ policy, said }) => `  ${policy} ${printable(said)}`);
+  const refused =
+    way.refused === undefined ? [] : [`  refused now (${way.refused.code}): ${printable(way.refused.message)}`];
   const version = way.version === undefined ? "a fixed answer" : `version ${way.version}`;
   return [
     bold(`${printable(way.model)}: ${printable(version)}`),
-    ...decisions,
+    ...told,
+    ...refused,
     ...way.targets.map(targetText),
     "",
   ].join("\n");

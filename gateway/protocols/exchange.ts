@@ -1,6 +1,13 @@
 // The one sequence of every inference exchange: decode, open the call, infer, encode, or fail in the protocol's own shape.
 
-import { type CacheWish, type Call, deadlineExceeded, type OwnedCall, openCall } from "../../core/call.ts";
+import {
+  type CacheWish,
+  type Call,
+  type CallInit,
+  deadlineExceeded,
+  type OwnedCall,
+  openCall,
+} from "../../core/call.ts";
 import { asInferError, type InferError, invalid } from "../../core/error.ts";
 import type { Hints } from "../../core/hints.ts";
 import { callInit, type Planes, type WireReply, type WireRequest } from "../../core/protocol.ts";
@@ -117,8 +124,8 @@ function undecodable<Form>(error: unknown, at: Undecodable<Form>): WireReply {
   return { ...codec.fail(error), about: name === undefined ? said : { model: name, ...said } };
 }
 
-/** What the caller asks for itself; of several limits the shortest. */
-function callerLimits(wire: WireRequest, hints: Hints) {
+/** What the caller asks for itself; of several limits the shortest. @throws InferError invalid-argument */
+export function callerLimits(wire: Pick<WireRequest, "headers" | "timeoutMs">, hints: Hints): Partial<CallInit> {
   const limits = [wire.timeoutMs, hints.timeoutMs, headerMs(wire, "x-request-timeout-ms"), headerMs(wire, "timeout")];
   const timeoutMs = Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
   return {
@@ -138,7 +145,7 @@ function cacheWish({ sluice }: Hints): { readonly cache?: CacheWish } {
   throw invalid(`parameter sluice_cache: expected ${WISHES.join(", ")}, got ${JSON.stringify(String(said))}`);
 }
 
-function headerMs(wire: WireRequest, name: string): number | undefined {
+function headerMs(wire: Pick<WireRequest, "headers">, name: string): number | undefined {
   const text = wire.headers.get(name);
   if (text === undefined) return undefined;
   const ms = text.trim() === "" ? Number.NaN : Number(text);

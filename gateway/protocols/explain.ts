@@ -12,6 +12,7 @@ import {
 } from "../../core/protocol.ts";
 import type { InferRequest, Select } from "../../core/request.ts";
 import { isDatatype, type Parameters, type Tensor } from "../../core/tensor.ts";
+import { callerLimits } from "./exchange.ts";
 import { json } from "./operator-answer.ts";
 import { describeDecisions } from "./way.ts";
 
@@ -64,8 +65,10 @@ async function explain(wire: WireRequest, planes: Planes): Promise<WireReply> {
   const tenant = asked.get("tenant") ?? undefined;
   const { tenant: _, ...init } = callInit(wire, planes, asked.get("protocol") ?? "oip-rest");
   const headers = new Map(pairs(asked, "header").map(([name, value]) => [name.toLowerCase(), value]));
+  const hints = { sluice: new Map(pairs(asked, "parameter")) };
   const call = openCall({
     ...init,
+    ...callerLimits({ headers }, hints),
     headers,
     query: new URLSearchParams(pairs(asked, "query").map(([name, value]) => [name, value])),
     peer: asked.get("peer") ?? wire.peer,

@@ -63,11 +63,18 @@ export interface Share {
   readonly rows: number;
 }
 
+export interface Dealing {
+  readonly now: number;
+  readonly cap: number;
+  /** What there is to deal; the rows that wait, when absent. */
+  readonly rows?: number;
+}
+
 /** Which endpoints get how many of the rows that wait. */
 export function shares(
   bucket: Bucket,
   free: readonly Option[],
-  { now, cap }: { readonly now: number; readonly cap: number },
+  { now, cap, rows: waiting = bucket.line.rows }: Dealing,
 ): readonly Share[] {
   const known = free.map(({ place }) => {
     const learner = learnerAt(bucket, place);
@@ -80,7 +87,7 @@ export function shares(
     const { a, B } = learner.cost() ?? { a: 0, B: 0 };
     return { a, B, waitMs: expectedWaitMs(place), useful };
   });
-  const rows = fill(bucket.line.rows, vessels);
+  const rows = fill(waiting, vessels);
   return known.flatMap(({ place }, i) => ((rows[i] ?? 0) > 0 ? [{ place, rows: rows[i] as number }] : []));
 }
 

@@ -28,6 +28,11 @@ export interface Scheduler {
    * it has to stand in line.
    */
   alone(request: InferRequest, call: Call, rows: number): Promise<Reply> | undefined;
+  /**
+   * The endpoint that a request would be sent to if it came now; undefined where it would wait, or the balancer chooses. Nothing
+   * is put in line.
+   */
+  whereTo(request: InferRequest, call: Call, rows: number): string | undefined;
   /** Requests that wait. */
   readonly waiting: number;
   /** Buckets that are kept. */
@@ -178,6 +183,15 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       const reason = rows > 1 && rows >= Math.max(2, learner.useful(now)) ? "full" : "slot-free";
       const { ran, release } = occupy(bucket, place);
       return parts.sendAlone({ request, call, rows, reason, metadata }, ran).finally(release);
+    },
+    whereTo(request, call, rows) {
+      // who waits would no longer see that the list of endpoints has changed
+      if (blocked || waiting > 0) return undefined;
+      const now = env.clock.now();
+      const bucket = bucketOf(request, call);
+      const free = places.free(isOffIn(bucket, now));
+      if (free.length === 0 || !places.several) return undefined;
+      return shares(bucket, free, { now, cap: parts.cap(), rows })[0]?.place.id;
     },
     get waiting() {
       return waiting;

@@ -49,6 +49,8 @@ const ROWS_AT_ONCE = 32;
 export interface Questions {
   /** The question, or in words why the request passes the cache by. @throws InferError the call's abort reason */
   of(request: InferRequest, call: Call): Promise<Question | string>;
+  /** Why the request passes the cache by, if it does; nothing of its tensors is read. */
+  bypass(request: InferRequest, call: Call): Promise<string | undefined>;
   /** The questions of a request's rows, each a request of its own; undefined where it has none that may stand alone. */
   ofRows(request: InferRequest, call: Call): Promise<readonly RowQuestion[] | undefined>;
 }
@@ -115,6 +117,10 @@ export function openQuestions(parts: QuestionParts): Questions {
       const content = room.contents.of(request) ?? (await digested(request, call.signal));
       const mark = digests.mark(content, frame.asked);
       return questionOf(frame, mark, env.clock.now() - began);
+    },
+    async bypass(request, call) {
+      const frame = await frameOf(request, call);
+      return typeof frame === "string" ? frame : undefined;
     },
     async ofRows(request, call) {
       const rows = rowsOf(request) ?? 0;

@@ -12,6 +12,8 @@ export interface Buckets {
   take(caller: string): number;
   /** How long until the caller has a token, in milliseconds; none is taken. */
   wait(caller: string): number;
+  /** The same for who only wants to know: nobody is remembered for it. */
+  peek(caller: string): number;
   /** Callers that are remembered. */
   readonly size: number;
 }
@@ -48,6 +50,7 @@ export function openBuckets({ requests, perMs, burst }: Rate, most = MOST_CALLER
       return bucket.tryRemoveTokens(1) ? 0 : Math.max(1, bucket.getWaitTime(1));
     },
     wait: (caller) => of(caller).getWaitTime(1),
+    peek: (caller) => buckets.get(caller)?.getWaitTime(1) ?? 0,
     get size() {
       return buckets.size;
     },

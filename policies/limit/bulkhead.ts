@@ -1,5 +1,6 @@
 // Below a model's cache: no more of its requests are under way at once than the config allows, so that one model cannot take all.
 
+import type { Call } from "../../core/call.ts";
 import { openLimiter, type Permit } from "../../core/limit/limiter.ts";
 import { outcomeOf } from "../../core/outcome.ts";
 import type { PolicyContext } from "../../core/policy.ts";
@@ -21,7 +22,18 @@ export function bulkheadLayer({ limit, queue }: Concurrency, { env, model }: Pol
     waits: (waiting) => env.emit({ type: "limit-queue", of, waiting }),
   });
   env.emit({ type: "limit", of, limit });
+  const foretell = (request: InferRequest, call: Call) => {
+    const refused = limiter.look(rowsOf(request), { ...call, purpose: "user" });
+    if (refused !== undefined) throw refused;
+    const { running, waiting, free } = limiter;
+    const places = `${running} of ${limit} places taken`;
+    call.foretell?.("limit", free > 0 ? places : `${places}, it would wait with ${waiting} others of at most ${queue}`);
+  };
   return (next) => async (request, call) => {
+    if (call.purpose === "explain") {
+      foretell(request, call);
+      return next(request, call);
+    }
     const asked = limiter.enter(rowsOf(request), call);
     const permit: Permit = asked instanceof Promise ? await asked : asked;
     if (permit.waitedMs > 0)

@@ -18,6 +18,7 @@ interface Counted {
   readonly rate: Rate;
   /** How long until another request of the caller's fits, in milliseconds; 0 when it fits now. */
   wait(caller: string): number;
+  peek(caller: string): number;
   take(caller: string): number;
   /** The same over all replicas; 0 where nobody can tell. Absent without a store. */
   readonly takeShared?: (caller: string) => Promise<number>;
@@ -32,7 +33,7 @@ export function rateLayer(rates: readonly Rate[], context: RateContext): Layer {
   const all = rates.map((rate) => openCounted(rate, context));
   const refuse = (call: Call, rate: Rate, waitMs: number): never => {
     const by = kindOf(rate.by);
-    env.emit({ type: "rate-limited", model, by });
+    if (call.purpose === "user") env.emit({ type: "rate-limited", model, by });
     call.trace.decide("limit", `refused: ${rate.text} by ${by}`);
     const each = rate.by === "model" ? "" : ` for each ${by}`;
     const who = model === undefined ? "the gateway" : `model "${model}"`;
@@ -58,7 +59,15 @@ export function rateLayer(rates: readonly Rate[], context: RateContext): Layer {
       if (waitMs > 0) refuse(call, rate, waitMs);
     }
   };
+  const peek = (call: Call) => {
+    for (const { rate, peek: of } of all) {
+      const waitMs = of(callerOf(call, rate.by));
+      if (waitMs > 0) refuse(call, rate, waitMs);
+      call.foretell?.("limit", `${rate.text} by ${kindOf(rate.by)}, one more fits now`);
+    }
+  };
   return (next) => async (request, call) => {
+    if (call.purpose === "explain") peek(call);
     if (call.purpose === "user") {
       takeHere(call);
       if (store?.available() === true) await takeShared(call);
@@ -69,11 +78,12 @@ export function rateLayer(rates: readonly Rate[], context: RateContext): Layer {
 
 function openCounted(rate: Rate, { model, env, store }: RateContext): Counted {
   const buckets = openBuckets(rate);
-  if (store === undefined) return { rate, wait: buckets.wait, take: buckets.take };
+  if (store === undefined) return { rate, wait: buckets.wait, peek: buckets.peek, take: buckets.take };
   const shared = openShared({ rate, model: model ?? "", clock: env.clock, store });
   return {
     rate,
     wait: (caller) => Math.max(shared.wait(caller), buckets.wait(caller)),
+    peek: (caller) => Math.max(shared.wait(caller), buckets.peek(caller)),
     take: (caller) => shared.wait(caller) || buckets.take(caller),
     takeShared: shared.take,
   };

@@ -3,7 +3,7 @@
 import { branchWord } from "../../config/route.ts";
 import type { Call } from "../../core/call.ts";
 import type { ModelMetadata } from "../../core/model.ts";
-import type { InferRequest, InferResponse } from "../../core/request.ts";
+import { type InferRequest, type InferResponse, unasked } from "../../core/request.ts";
 import type { Exposure } from "../../core/route.ts";
 import type { Service } from "../../core/service.ts";
 import type { Leaves } from "../../gateway/leaves.ts";
@@ -99,8 +99,9 @@ function versionsOf({ versions = ["1", "2", "3"], labels = LABELS }: RouteInit):
 function leavesOf({ leaves = {} }: RouteInit, asked: FakeRoute["asked"][number][]): Leaves {
   return {
     of: (version) => async (request, call) => {
-      asked.push({ version, call, request });
       call.trace.learn({ version });
+      if (call.purpose === "explain") return unasked({ name: "m", version });
+      asked.push({ version, call, request });
       return (await leaves[version]?.(request, call)) ?? wholeReply("m", version);
     },
   };
