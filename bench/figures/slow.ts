@@ -30,7 +30,8 @@ const LOAD = 0.6;
 const PER_SECOND = (LOAD * ENDPOINTS * SLOTS * 1000) / RUN_MS;
 /** Before, while and after one endpoint is slow. */
 const SPANS_MS = [10_000, 10_000, 12_000] as const;
-const WARM_MS = 4000;
+/** All models in turn. */
+const WARM_MS = 8000;
 const DEADLINE_MS = 10_000;
 /** The slow one's share is looked at over so long. */
 const WINDOW_MS = 1000;
@@ -82,10 +83,9 @@ export const slow: Figure = {
       const ours = OURS.map(({ name, models }): Arm => ({ way: wayOf(name, front), models }));
       return withPeers({ peers: PEERS, endpoints: ports, say }, async (peers) => {
         say("warming up");
-        for (const model of ["even", "known", "usual", "p2c"]) {
-          const phase = { forMs: WARM_MS * effort.scale, perSecond: PER_SECOND, asks: [timedAsk(DEADLINE_MS, model)] };
-          await client.ask("openLoad", { port: front.port, seed: SEED, phases: [phase] });
-        }
+        const asks = ["even", "known", "usual", "p2c"].map((model) => timedAsk(DEADLINE_MS, model));
+        const phase = { forMs: WARM_MS * effort.scale, perSecond: PER_SECOND, asks };
+        await client.ask("openLoad", { port: front.port, seed: SEED, phases: [phase] });
         const measured: Measured[] = [];
         for (const arm of [...ours, ...peers.map((way): Arm => ({ way, models: [] }))]) {
           say(arm.way.name);
