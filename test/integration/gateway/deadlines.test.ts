@@ -7,7 +7,7 @@ import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { type FakeBackend, fakeBackend } from "../../support/gateway-fake-backend.ts";
 import { type Answer, until } from "../../support/http-client.ts";
 import { rawSocket, requestBytes } from "../../support/raw-socket.ts";
-import { type Handle, scripted, wholeReply } from "../../support/scripted.ts";
+import { type Asked, type Handle, scripted, wholeReply } from "../../support/scripted.ts";
 
 const INFER = "/v2/models/slow/infer";
 const BODY = '{"inputs":[]}';
@@ -30,6 +30,15 @@ function infer(headers: Record<string, string> = {}, body = BODY): Promise<Answe
   return gateway.ask({ path: INFER, body, headers });
 }
 
+/** The request at the model. @throws Error with the answer where it was answered and never came there: the test would wait for ever */
+async function reached(asked: Promise<Answer>): Promise<Asked> {
+  const answered = asked.then(({ status, body }): never => {
+    throw new Error(`expected the request at the model, got ${status} ${body}`);
+  });
+  answered.catch(() => {});
+  return Promise.race([handle.next(), answered]);
+}
+
 test.each([
   ["x-request-timeout-ms: 40", { "x-request-timeout-ms": "40" }, BODY, 40],
   ["timeout: 40", { timeout: "40" }, BODY, 40],
@@ -41,7 +50,7 @@ test.each([
   async (_what, headers, body, ms) => {
     const started = performance.now();
     const asked = infer(headers as Record<string, string>, body);
-    const { call } = await handle.next();
+    const { call } = await reached(asked);
     // what is promised to the model is what the caller said, whatever the gateway's own limit
     expect(call.deadline - call.startedAt).toBeCloseTo(ms, 6);
     const answer = await asked;
@@ -54,7 +63,7 @@ test.each([
 
 test("a caller cannot ask for more time than the config allows", async () => {
   const asked = infer({ "x-request-timeout-ms": "3600000" });
-  const held = await handle.next();
+  const held = await reached(asked);
   expect(held.call.deadline - held.call.startedAt).toBe(10_000);
   held.reply(wholeReply("slow", "1"));
   expect((await asked).status).toBe(200);
@@ -62,7 +71,7 @@ test("a caller cannot ask for more time than the config allows", async () => {
 
 test("a timeout of 0 microseconds means none, as Triton has it", async () => {
   const asked = infer({}, '{"inputs":[],"parameters":{"timeout":0}}');
-  const held = await handle.next();
+  const held = await reached(asked);
   expect(held.call.deadline - held.call.startedAt).toBe(10_000);
   held.reply(wholeReply("slow", "1"));
   expect((await asked).status).toBe(200);
@@ -89,10 +98,10 @@ test.each(["-1", '"40ms"', "true", "1.5"])("the parameter timeout: %s is a 400",
 
 test("an answer that comes after its deadline goes to nobody, and the next request gets its own", async () => {
   const first = infer({ "x-request-timeout-ms": "20", "x-request-id": "first" });
-  const late = await handle.next();
+  const late = await reached(first);
   expect((await first).status).toBe(504);
   const second = infer({ "x-request-id": "second" }, '{"id":"second","inputs":[]}');
-  const held = await handle.next();
+  const held = await reached(second);
   late.reply(
     wholeReply("slow", "1", { outputs: [{ name: "late", datatype: "INT32", shape: [0], data: new Uint8Array(0) }] }),
   );
@@ -131,7 +140,7 @@ test.each([
   [new TypeError("a secret"), 500, "gateway", { error: "internal error" }],
 ])("%s becomes status %i of origin %s", async (error, status, origin, body) => {
   const asked = infer({ "x-request-id": "mine" });
-  (await handle.next()).fail(error);
+  (await reached(asked)).fail(error);
   const answer = await asked;
   expect([answer.status, answer.headers["sluice-error-origin"], answer.json()]).toEqual([status, origin, body]);
   expect(answer.headers["content-type"]).toBe("application/json");
