@@ -246,6 +246,22 @@ describe("an operator", () => {
     expect(stats?.inference_stats.cache_hit.count).toBeGreaterThan(30);
     expect(stats?.inference_stats.cache_miss.count).toBeGreaterThan(5);
   });
+
+  test("forgets the answers of one tenant by --tenant, and all of every model where none is named", async () => {
+    const [acme, other] = [{ "x-tenant": "acme" }, { "x-tenant": "other" }];
+    const io = { out: () => {}, err: () => {}, env: {} };
+    const purge = (...words: readonly string[]) =>
+      main(["cache", "purge", ...words, "--url", `http://127.0.0.1:${gateway.adminPort}`], io as never);
+    for (const tenant of [acme, other]) await json("by_tenant", [78], tenant);
+    await json("m", [78]);
+    expect(await purge("by_tenant", "--tenant", "acme")).toBe(0);
+    expect(await json("by_tenant", [78], acme)).toMatchObject({ state: "miss" });
+    expect(await json("by_tenant", [78], other)).toMatchObject({ state: "hit" });
+    expect(await purge()).toBe(0);
+    expect(await json("by_tenant", [78], acme)).toMatchObject({ state: "miss" });
+    expect(await json("by_tenant", [78], other)).toMatchObject({ state: "miss" });
+    expect(await json("m", [78])).toMatchObject({ state: "miss" });
+  });
 });
 
 test("a model that draws random numbers refuses a cache at the start", async () => {

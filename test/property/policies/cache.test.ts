@@ -12,8 +12,8 @@ import { answerOf, ints, openCacheBench, SECRET } from "../../support/cache.ts";
 import { fakeEnv, seededRandom } from "../../support/fake-env.ts";
 import { requestFor } from "../../support/scripted.ts";
 
-/** `npm run soak` takes a million. */
-const LOOKUPS = Number(process.env.SLUICE_CACHE_LOOKUPS ?? 250_000);
+/** `npm run soak` takes ten million. */
+const LOOKUPS = Number(process.env.SLUICE_CACHE_LOOKUPS ?? 1_000_000);
 const SOAK_MS = 10 * 60_000;
 
 /** An answer that tells all that the question said, and what the model was. */
@@ -73,7 +73,7 @@ describe("a random run of requests", () => {
     let artifact = "a0";
     bench.become({ id: artifact, portable: true });
     let hits = 0;
-    for (let i = 0; i < LOOKUPS / 125; i += 1) {
+    for (let i = 0; i < LOOKUPS / 500; i += 1) {
       if (random() < 0.01) {
         artifact = `a${Math.floor(random() * 3)}`;
         bench.become({ id: artifact, portable: true });
@@ -144,7 +144,7 @@ describe("a first digest that collides on purpose", () => {
     return { wrong, right, collisions };
   }
 
-  it("never gives another question's answer in some 100,000 look-ups: the second digest catches each", {
+  it("never gives another question's answer in 1,000,000 look-ups: the second digest catches each", {
     timeout: SOAK_MS,
   }, async () => {
     const { wrong, right, collisions } = await run({ proofs: true });
