@@ -74,7 +74,8 @@ export function readAnswer(text: string, data: Uint8Array): KeptAnswer | undefin
     outputs,
     parameters: words.a.length === 0 ? NO_PARAMETERS : readParameters(words.a),
   };
-  const proof = Buffer.from(words.p, "base64");
+  // bytes of its own: as a buffer it would hold the pool that it lies in for as long as it is kept
+  const proof = Uint8Array.from(Buffer.from(words.p, "base64"));
   return { generations: words.g, stored: { answer, head: words.h, proof, madeAt, freshMs, keepMs } };
 }
 

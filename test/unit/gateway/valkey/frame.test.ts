@@ -95,6 +95,19 @@ describe("the frame of a kept answer", () => {
     expect(plain(await frames.read(KEY, await writing))).toEqual(before);
   });
 
+  it.each([40, 5_000, 300_000])("reads %i bytes into memory of their own, whatever they came in", async (length) => {
+    for (const data of [text(length), noise(length)]) {
+      const value = await written(kept(data));
+      const chunk = new Uint8Array(value.byteLength + 65_536);
+      chunk.set(value, 100);
+      const read = await frames.read(KEY, chunk.subarray(100, 100 + value.byteLength));
+      if (typeof read === "string") throw new Error(read);
+      const { answer, proof } = read.stored;
+      expect(answer.outputs[0]?.data.buffer.byteLength).toBeLessThanOrEqual(length + 1_024);
+      expect(proof.buffer.byteLength).toBe(64);
+    }
+  });
+
   it("refuses what is larger than the largest value, before and after compression", async () => {
     const small = openFrames({ secret, maxBytes: 2_000 });
     expect(await small.write(KEY, kept(text(2_001)))).toBeUndefined();
