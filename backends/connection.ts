@@ -35,12 +35,23 @@ export interface Connection {
   metadata(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
   readonly control?: ControlPlane;
   /**
+   * How far the outputs that its answers name can be held to the model's signature; absent where answers name none, or are
+   * read by the signature.
+   */
+  readonly naming?: Naming;
+  /**
    * The server goes on with what was asked when its caller has gone: a call that nobody waits for any longer is not aborted,
    * and takes its place at the endpoint until it is answered.
    */
   readonly runsOn?: boolean;
   close(): Promise<void>;
 }
+
+/**
+ * What the names of an answer's outputs are, where none were chosen: all that the signature has (`all`); none that it does
+ * not have (`only`); or at least one that it has (`some`), of servers whose models may answer more than they tell.
+ */
+export type Naming = "all" | "only" | "some";
 
 /** What a kind is given to open its connection to one server. */
 export interface Door {

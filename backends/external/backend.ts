@@ -13,6 +13,7 @@ import { openEndpoint, type ServerEndpoint } from "./endpoint.ts";
 import { type Epochs, openEpochs } from "./epochs.ts";
 import { type Followed, openFollowed } from "./followed.ts";
 import type { Look } from "./looks.ts";
+import { openNames } from "./names.ts";
 import { openPool, type ServerPool } from "./pool.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
@@ -143,6 +144,16 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
     health: words.health,
     maxCalls: words.limits.inFlight,
     limit: words.limit,
+    names: openNames({
+      env: context.env,
+      known: signatures.peek,
+      ask: (model) => signatures.askAt(id, model),
+      renewed(model) {
+        context.env.log.info({ backend: context.name, endpoint: id, model }, "the model has other outputs than before");
+        frame.epochs.end(model);
+        signatures.forget(model);
+      },
+    }),
     ...frame.warmth?.of({ endpoint: id, connection, signature: (name, signal) => signatures.get({ name }, signal) }),
     wanted: followed.names,
     looks: frame.looks,

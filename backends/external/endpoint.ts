@@ -9,6 +9,7 @@ import type { Source } from "./catalog.ts";
 import type { Place } from "./discovery.ts";
 import { type Health, openHealth } from "./health.ts";
 import { hasReady, type Look, lookOf } from "./looks.ts";
+import type { Names } from "./names.ts";
 import { infer } from "./run.ts";
 import type { Abandoned } from "./run-on.ts";
 import { openSlots } from "./slots.ts";
@@ -51,6 +52,7 @@ export interface EndpointOptions {
   unreached(): void;
   /** Keeps models that have become ready from work until they are warm; no such gate when absent. */
   readonly gate?: WarmGate | undefined;
+  readonly names: Names;
   /** Hears what the model answered; nobody when absent. */
   readonly record?: WarmRecord | undefined;
 }
@@ -138,6 +140,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     },
     abandon,
     record: options.record,
+    names: options.names,
   };
 
   return {

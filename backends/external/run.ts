@@ -7,6 +7,7 @@ import { outcomeOf } from "../../core/outcome.ts";
 import type { InferRequest, Reply } from "../../core/request.ts";
 import { whenOver } from "../../core/stream-end.ts";
 import type { Connection } from "../connection.ts";
+import type { Names } from "./names.ts";
 import { type Abandoned, runOn } from "./run-on.ts";
 import { type CallSlots, rowsOf } from "./slots.ts";
 import type { WarmRecord } from "./warm-record.ts";
@@ -23,6 +24,7 @@ export interface Runs {
   /** Work that nobody waits for any longer, and that goes on. */
   abandon(work: Abandoned): void;
   readonly record: WarmRecord | undefined;
+  readonly names: Names;
 }
 
 /**
@@ -66,6 +68,11 @@ export async function infer(runs: Runs, request: InferRequest, call: Call): Prom
   let reply: Reply;
   try {
     reply = await ask(request, call);
+    const { naming } = connection;
+    if (naming !== undefined) {
+      const held = runs.names.hold(request, reply, naming);
+      reply = held instanceof Promise ? await held : held;
+    }
   } catch (error) {
     if (!isAbandoned) over(error, undefined);
     throw error;

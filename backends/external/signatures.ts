@@ -7,6 +7,7 @@ import { asInferError, InferError } from "../../core/error.ts";
 import type { ModelMetadata } from "../../core/model.ts";
 import { differenceOf } from "./difference.ts";
 import { openErrands } from "./errands.ts";
+import type { KnownSignature } from "./names.ts";
 import { askOne, type TellingOptions, type Told, tell, type Version } from "./telling.ts";
 
 export interface SignaturesOptions extends TellingOptions {
@@ -22,6 +23,10 @@ export interface Signatures {
    * @throws InferError not-found, unsupported, or unavailable when nobody can tell now
    */
   get(model: BackendModel, signal: AbortSignal): Promise<ModelMetadata>;
+  /** The model's signature where it is known now, and whether a server told it; asks nobody. */
+  peek(model: BackendModel): KnownSignature | undefined;
+  /** What that server tells now, whatever is known. @throws InferError as `get` */
+  askAt(id: string, model: BackendModel): Promise<ModelMetadata>;
   /** Asks in the background for those ready versions of the model that are not known. */
   prepare(model: string): void;
   /** The models have become ready at one server: what it told is asked again, what others told is compared. */
@@ -112,6 +117,17 @@ export function openSignatures(options: SignaturesOptions): Signatures {
       if (entry.fault !== undefined && entry.fault.untilMs > env.clock.now()) throw entry.fault.error;
       return unlessAborted(askFor(entry), signal);
     },
+    peek({ name, version }) {
+      const entry = shelf.peek({ name, version: version ?? catalog.ready(name)?.at(-1) ?? "" });
+      return entry?.known === undefined
+        ? undefined
+        : { outputs: entry.known.outputs, isTold: entry.from !== undefined };
+    },
+    async askAt(id, { name, version }) {
+      const teller = options.tellers().find((one) => one.id === id);
+      if (teller === undefined) throw new InferError("unavailable", `endpoint ${id} is gone`);
+      return askOne(options, { teller, model: { name, version: version ?? "" } }, life.signal);
+    },
     prepare,
     renew(models, at) {
       for (const model of models) {
@@ -146,6 +162,7 @@ function named({ model }: Entry): string {
 /** The entries by model and version. */
 interface Shelf {
   get(model: Version): Entry;
+  peek(model: Version): Entry | undefined;
   of(name: string): readonly Entry[];
   has(entry: Entry): boolean;
   drop(entry: Entry): void;
@@ -163,6 +180,7 @@ function openShelf(): Shelf {
       versions.set(model.version, entry);
       return entry;
     },
+    peek: ({ name, version }) => models.get(name)?.get(version),
     of: (name) => [...(models.get(name)?.values() ?? [])],
     has: (entry) => models.get(entry.model.name)?.get(entry.model.version) === entry,
     drop({ model }) {

@@ -3,6 +3,7 @@
 import type { Datatype } from "../../core/tensor.ts";
 import { OIP_SERVICE, TORCHSERVE_SERVICE } from "../../wire/oip-proto-service.ts";
 import type { Contents } from "../../wire/oip-proto-write.ts";
+import type { Naming } from "../connection.ts";
 
 /** The servers whose ways are known, and `plain` for all others, of which nothing is asked that the protocol lacks. */
 export type OipGrpcDialect = "triton" | "mlserver" | "kserve" | "ovms" | "torchserve" | "plain";
@@ -26,6 +27,8 @@ export interface OipGrpcQuirks {
   readonly config: boolean;
   /** Understands the parameters `timeout` and `priority`; others hand them to the model. */
   readonly schedules: boolean;
+  /** Whether its models answer only what they tell: see `Connection.naming`. */
+  readonly naming: Naming;
   /** Puts parameters of its own making into its answers, which say nothing of the model's. */
   readonly ownParameters: boolean;
 }
@@ -40,16 +43,25 @@ const PLAIN: OipGrpcQuirks = {
   versions: true,
   config: false,
   schedules: false,
+  naming: "some",
   ownParameters: false,
 };
 
 /** The ways of each server. */
 export const OIP_GRPC_QUIRKS: Readonly<Record<OipGrpcDialect, OipGrpcQuirks>> = {
-  triton: { ...PLAIN, stream: "wrapped", index: true, repository: "triton", config: true, schedules: true },
+  triton: {
+    ...PLAIN,
+    naming: "only",
+    stream: "wrapped",
+    index: true,
+    repository: "triton",
+    config: true,
+    schedules: true,
+  },
   // KServe: `binary_data_size`, of its REST answers; MLServer: `content_type`, which means something else here
   mlserver: { ...PLAIN, lacks: ["BF16"], stream: "plain", index: true, repository: "triton", ownParameters: true },
   kserve: { ...PLAIN, lacks: ["BF16"], repository: "kserve", versions: false, ownParameters: true },
-  ovms: PLAIN,
+  ovms: { ...PLAIN, naming: "only" },
   torchserve: { ...PLAIN, service: TORCHSERVE_SERVICE, contents: "typed" },
   plain: PLAIN,
 };

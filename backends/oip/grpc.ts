@@ -55,6 +55,9 @@ export function openOipGrpc(door: Door, dialect: OipGrpcDialect | "auto"): Conne
     get control() {
       return control();
     },
+    get naming() {
+      return link.quirks.naming;
+    },
     close: () => client.close(),
   };
 }

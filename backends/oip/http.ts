@@ -38,6 +38,9 @@ export function openOipHttp(door: Door, dialect: OipDialect | "auto"): Connectio
     get control() {
       return control();
     },
+    get naming() {
+      return link.quirks.naming;
+    },
     close: () => link.client.close(),
   };
 }

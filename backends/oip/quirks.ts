@@ -2,6 +2,7 @@
 
 import type { Datatype } from "../../core/tensor.ts";
 import type { JsonForm } from "../../wire/oip-write.ts";
+import type { Naming } from "../connection.ts";
 import type { OipGrpcDialect } from "./grpc-quirks.ts";
 
 /** The servers whose ways are known, and `plain` for all others, of which nothing is asked that the protocol lacks. */
@@ -43,6 +44,8 @@ export interface OipQuirks {
   readonly schedules: boolean;
   /** Gives the outputs that are asked for and no others; elsewhere it is the model's own choice. */
   readonly obeysOutputs: boolean;
+  /** Whether its models answer only what they tell: see `Connection.naming`. */
+  readonly naming: Naming;
   /** Puts parameters of its own making into its answers, which say nothing of the model's. */
   readonly ownParameters: boolean;
   /** Says how it is at this path. */
@@ -64,6 +67,7 @@ const PLAIN: OipQuirks = {
   config: false,
   schedules: false,
   obeysOutputs: false,
+  naming: "some",
   ownParameters: false,
   ready: "/v2/health/ready",
 };
@@ -85,6 +89,7 @@ export const OIP_QUIRKS: Readonly<Record<OipDialect, OipQuirks>> = {
     config: true,
     schedules: true,
     obeysOutputs: true,
+    naming: "only",
   },
   // NaN and Infinity are null in its JSON, so its tensors go binary
   kserve: {
@@ -98,7 +103,7 @@ export const OIP_QUIRKS: Readonly<Record<OipDialect, OipQuirks>> = {
     repository: true,
   },
   mlserver: { ...PLAIN, json: MLSERVER_JSON, lacks: ["BF16"], list: "index", repository: true, ownParameters: true },
-  ovms: { ...PLAIN, binary: true },
+  ovms: { ...PLAIN, binary: true, naming: "only" },
   torchserve: { ...PLAIN, versions: false, describes: false, ready: "/ping" },
   plain: PLAIN,
 };

@@ -52,6 +52,7 @@ export function openTfsGrpc(words: TfsWords, door: Door): Connection {
     },
     models: (wanted, signal) => readModels(teller, wanted, signal),
     metadata: (model, signal) => readMetadata(teller, { model, signature: usualSignature(words, model.name) }, signal),
+    naming: "all",
     close: () => client.close(),
   };
 }

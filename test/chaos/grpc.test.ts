@@ -68,6 +68,10 @@ const TABLE: Readonly<Record<string, Row>> = {
     status: 502,
   },
   "answers under another id": { spoil: ({ stream, x }) => answerGrpc(stream, grpcAnswer(x, "not-yours")), status: 502 },
+  "answers another output": {
+    spoil: ({ stream, x, id }) => answerGrpc(stream, grpcAnswer(x, id, "z")),
+    status: 502,
+  },
   "answers HTTP 200 with INTERNAL in the trailers": { spoil: status(13, "failed"), status: 502 },
   "answers a message and then UNAVAILABLE": {
     spoil: says((x, id) => framed(grpcAnswer(x, id)), { "grpc-status": "14" }),

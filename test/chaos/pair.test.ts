@@ -9,8 +9,6 @@ import { line, startChaosServer } from "../support/chaos-http.ts";
 const UNCURED: ReadonlySet<HttpFault> = new Set([
   "takes the request and hangs",
   "drips without an end",
-  // nothing tells it
-  "answers another output",
   // the model's own word about the data: another endpoint would say the same
   "answers 200 with an error inside",
 ]);

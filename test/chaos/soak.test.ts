@@ -37,12 +37,7 @@ function pick<T>(from: readonly T[], random: Chance): T {
 
 /** Spoils some answers, each in one of all the ways that can be told by what is sent. */
 function spoilSome(random: Chance): Spoil {
-  const {
-    "takes the request and hangs": hang,
-    "drips without an end": drip,
-    "answers another output": _,
-    ...rest
-  } = HTTP_FAULTS;
+  const { "takes the request and hangs": hang, "drips without an end": drip, ...rest } = HTTP_FAULTS;
   const faults: readonly Spoil[] = [...Object.values(rest), swapping()];
   return (ask) => {
     if (random() >= SPOILT) return ask.right();

@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { InferError } from "../../core/error.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { until } from "../support/http-client.ts";
+import { bodyOf, headOf } from "../support/http-message.ts";
 import type { AskedHttp } from "../support/recorded.ts";
+import { answerBytes, isHttp, type RecordedGrpc, type RecordedHttp, recordings } from "../support/recorded-format.ts";
 import { aCall, type ExternalBackend, openExternalRow, type Script, shown } from "./external-backend.ts";
 import { type ExternalRow, requestOf } from "./external-row.ts";
 import { EXTERNAL_ROWS } from "./external-rows.ts";
@@ -82,6 +84,19 @@ describe.each(EXTERNAL_ROWS)("$kind: $server over $over", (row: ExternalRow) => 
       expect(failed).toMatchObject({ code, origin, retryable });
       expect((failed as InferError).message).not.toMatch(/127\.0\.0\.1|localhost|\/srv|\n/);
       expect((failed as InferError).message.length).toBeLessThan(700);
+    },
+  );
+
+  // where an answer names its outputs at all
+  const renamed = renamedAnswer(row);
+  test.skipIf(renamed === undefined)(
+    "takes an answer with other outputs than the model's for the backend's fault",
+    async () => {
+      await opened.backend.metadata({ name: row.model }, NEVER);
+      opened.script.fault = renamed;
+      await expect(infer()).rejects.toMatchObject({ code: "bad-backend", origin: "backend" });
+      opened.script.fault = undefined;
+      expect(shown(await infer())).toHaveLength(row.expected().length);
     },
   );
 
@@ -201,6 +216,26 @@ describe.each(EXTERNAL_ROWS)("$kind: $server over $over", (row: ExternalRow) => 
     await other.close();
   });
 });
+
+/** The usual answer with every output under another name of the same length; undefined where it does not name them. */
+function renamedAnswer(row: ExternalRow): Script["fault"] {
+  const usual = recordings(row.server).find(({ name }) => name === row.usual) as RecordedHttp | RecordedGrpc;
+  const rename = (bytes: Buffer) => {
+    let text = bytes.toString("latin1");
+    for (const [name] of row.expected()) text = text.replaceAll(name, `${name.slice(0, -1)}~`);
+    return Buffer.from(text, "latin1");
+  };
+  if (!isHttp(usual)) {
+    const messages = usual.responses.map((message) => Buffer.from(message, "base64"));
+    return { fault: "messages", messages: messages.map(rename) };
+  }
+  const bytes = answerBytes(usual);
+  const head = headOf(bytes);
+  const found = head === undefined ? undefined : bodyOf(bytes.subarray(head.length), head);
+  if (found === undefined || found === "untilClose") throw new Error(`${row.usual} has no body`);
+  const body = rename(found.body);
+  return body.equals(found.body) ? undefined : { fault: "body", body };
+}
 
 /** Numbers as the datatype holds them. */
 function rounded(datatype: string, numbers: readonly number[]): readonly number[] {

@@ -71,7 +71,9 @@ realServer("tf-serving", start, (server) => {
         { name: "half_plus", version: "1", state: "ready" },
         { name: "echo", version: "1", state: "ready" },
       ]);
-      expect(await tfs.metadata({ name: "half_plus", version: "1" }, signal)).toEqual({
+      const { signatures, ...told } = await tfs.metadata({ name: "half_plus", version: "1" }, signal);
+      expect([...(signatures?.keys() ?? [])].sort()).toEqual(["classify_x", "regress_x", "serving_default"]);
+      expect(told).toEqual({
         name: "half_plus",
         version: "1",
         versions: ["1", "2"],

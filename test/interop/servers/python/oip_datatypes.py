@@ -16,14 +16,18 @@ except ImportError:
         from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 
 calls = []
+
+
+def call(name, method, message):
+    encoded = base64.b64encode(message.SerializeToString()).decode()
+    calls.append({"name": f"grpc-{name}", "path": f"/inference.GRPCInferenceService/{method}", "messages": [encoded]})
+
+
+call("echo-model", "ModelMetadata", pb.ModelMetadataRequest(name="echo"))
+call("echo-ready", "ModelReady", pb.ModelReadyRequest(name="echo"))
 for case in json.loads(sys.argv[1]):
-    tensor = pb.ModelInferRequest.InferInputTensor(
-        name=case["datatype"].lower(), datatype=case["datatype"], shape=case["shape"]
-    )
-    request = pb.ModelInferRequest(
-        model_name="echo", inputs=[tensor], raw_input_contents=[bytes.fromhex(case["hex"])]
-    )
-    encoded = base64.b64encode(request.SerializeToString()).decode()
-    name = f"grpc-datatype-{case['name']}"
-    calls.append({"name": name, "path": "/inference.GRPCInferenceService/ModelInfer", "messages": [encoded]})
+    name, datatype = case["datatype"].lower(), case["datatype"]
+    tensor = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=case["shape"])
+    raw = [bytes.fromhex(case["hex"])]
+    call(f"datatype-{case['name']}", "ModelInfer", pb.ModelInferRequest(model_name="echo", inputs=[tensor], raw_input_contents=raw))
 print(json.dumps(calls))
