@@ -43,7 +43,7 @@ export function deadlineLayer({ env, model, version }: LeafContext): Layer {
       return Promise.reject(tooLate(leftMs, leastMs));
     }
     if (asks) {
-      call.foretell?.("deadline", `${describe(leastMs)}${isLate ? "; this one is sent all the same, to see" : ""}`);
+      if (leastMs !== undefined) call.foretell?.("deadline", describe(leastMs, isLate));
       return next(request, call);
     }
     const timed: Service = (asked, under) => {
@@ -61,9 +61,9 @@ export function deadlineLayer({ env, model, version }: LeafContext): Layer {
   };
 }
 
-function describe(leastMs: number | undefined): string {
-  if (leastMs === undefined) return "nobody is refused, no answer was timed of late";
-  return `refused with less than ${round(leastMs)} ms left, the fastest answer of late`;
+function describe(leastMs: number, isLate: boolean): string {
+  const rule = `who has less than ${round(leastMs)} ms left is refused, the fastest answer of late`;
+  return isLate ? `${rule}; this one is sent all the same, to see` : rule;
 }
 
 function round(ms: number): number {

@@ -155,7 +155,6 @@ describe("an explanation", () => {
         "  rules 2 of 3 (header x-slow 1) to (fallback)",
         "  fallback 3, then stable",
         "  timeout 30s for all of it",
-        "  deadline nobody is refused, no answer was timed of late",
         "  retry none, there is no other endpoint",
         "  on b: m version 3, 1 of 1 endpoints can take it",
         "",

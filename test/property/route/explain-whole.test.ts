@@ -222,7 +222,7 @@ test("what is told of 5,000 requests through 200 sets of policies then happens, 
     limit: 300,
     hedge: 100,
     breaker: 500,
-    deadline: 1_000,
+    deadline: 500,
     timeout: 1_000,
   };
   for (const [policy, count] of Object.entries({ ...least, refused: 50 })) {
