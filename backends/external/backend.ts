@@ -15,6 +15,7 @@ import { type Followed, openFollowed } from "./followed.ts";
 import type { Look } from "./looks.ts";
 import { openNames } from "./names.ts";
 import { openPool, type ServerPool } from "./pool.ts";
+import { openSignatureWatch } from "./signature-watch.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
 import { readTls, type TlsFiles } from "./tls.ts";
@@ -72,6 +73,18 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
   const pool = openPool({ backend, env, open: (id, place) => openServer(frame, id, place) });
   pool.onChange(catalog.update);
   catalog.onChange(versionWatch(frame));
+  const watch = openSignatureWatch({
+    env,
+    everyMs: words.health.every,
+    servers: pool.list,
+    ask: signatures.askAt,
+    changed(model, { server, difference }) {
+      env.log.info({ backend, endpoint: server, model, difference }, "the model has another signature than before");
+      // it may be a part of others
+      epochs.endAll();
+      signatures.forget(model);
+    },
+  });
   const stopDiscovery = discover({
     backend,
     word: options.endpoints,
@@ -88,7 +101,10 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     endpoints: pool,
     signatures: options.signatures ?? false,
     metadata: signatures.get,
-    identity: ({ name }) => epochs.of(name),
+    identity(model) {
+      watch.use(model);
+      return epochs.of(model.name);
+    },
     get control() {
       // a model there may be a part of others, as in an ensemble: their answers change with it
       return controlOf({ backend, catalog, endpoints: pool.list, changing: epochs.endAll });
@@ -96,6 +112,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     follow: (model) => follow(frame, pool, model),
     async close() {
       stopDiscovery();
+      watch.close();
       signatures.close();
       await pool.close();
     },

@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { InferError } from "../../../../core/error.ts";
-import type { Identity } from "../../../../core/model.ts";
-import { type FakeServer, fakeServer, openFake, pass, ready, UNREACHABLE } from "./fake-server.ts";
+import type { Identity, Signature } from "../../../../core/model.ts";
+import { type FakeServer, fakeServer, openFake, pass, ready, SIGNATURE, settle, UNREACHABLE } from "./fake-server.ts";
 
 async function opened(servers: Readonly<Record<string, FakeServer>>, words = {}) {
   const { env, backend } = await openFake(servers, words);
@@ -114,5 +114,75 @@ test("a load or unload through the gateway makes all models of the backend other
   await backend.control?.unload?.("m", signal);
   for (const [i, name] of ["m", "ensemble"].entries()) {
     expect(new Set([before[i]?.id, after[i]?.id, of(name).id]).size).toBe(3);
+  }
+});
+
+const OTHER: Signature = { ...SIGNATURE, outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }] };
+
+test("it is another one, and so are those of all other models there, when a server tells another signature than before", async () => {
+  const server = fakeServer({ models: [ready("m"), ready("ensemble")] });
+  const { env, backend, of } = await opened({ "a:1": server });
+  const before = [of("m").id, of("ensemble").id];
+  await pass(env, 1_000);
+  server.signatures = { ...server.signatures, m: OTHER };
+  expect([of("m").id, of("ensemble").id]).toEqual(before);
+  // the time between two health checks
+  await pass(env, 5_000, 1_000);
+  const after = [of("m").id, of("ensemble").id];
+  for (const [i, id] of after.entries()) expect(id).not.toBe(before[i]);
+  const known = await backend.metadata({ name: "m" }, new AbortController().signal);
+  expect(known.outputs).toEqual(OTHER.outputs);
+  await pass(env, 20_000, 1_000);
+  expect([of("m").id, of("ensemble").id]).toEqual(after);
+});
+
+test("it is noticed too when nobody has asked for the model meanwhile, with the first who does", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of().id;
+  await pass(env, 60_000, 1_000);
+  const { metadata } = server.asked;
+  await pass(env, 60_000, 1_000);
+  // nobody is asked about what nobody uses
+  expect(server.asked.metadata).toBe(metadata);
+  server.signatures = { m: OTHER };
+  expect(of().id).toBe(before);
+  await settle();
+  expect(of().id).not.toBe(before);
+});
+
+test("it goes on where two servers tell other signatures than each other, and where a server tells none", async () => {
+  const [one, two] = [fakeServer(), fakeServer({ signatures: { m: OTHER } })];
+  const [silent, words] = [
+    fakeServer({ signatures: {} }),
+    { models: { m: { signature: { inputs: [], outputs: [] } } } },
+  ];
+  for (const { env, of } of [await opened({ "a:1": one, "b:2": two }), await opened({ "c:3": silent }, words)]) {
+    const before = of().id;
+    for (let n = 0; n < 60; n += 1) {
+      await pass(env, 1_000);
+      expect(of().id).toBe(before);
+    }
+  }
+  expect(one.asked.metadata).toBeGreaterThan(10);
+  expect(silent.asked.metadata).toBeLessThan(5);
+});
+
+test("a server that fails to tell its signature for a while says nothing by that", async () => {
+  const server = fakeServer();
+  const { env, of } = await opened({ "a:1": server });
+  const before = of().id;
+  const told = server.signatures;
+  for (let n = 0; n < 30; n += 1) {
+    // no health check fails, only this
+    Object.defineProperty(server, "signatures", {
+      get() {
+        if (n % 10 > 5) throw new InferError("unavailable", "busy");
+        return told;
+      },
+      configurable: true,
+    });
+    await pass(env, 1_000);
+    expect(of().id).toBe(before);
   }
 });
