@@ -1,6 +1,6 @@
 // What the cache gives of a model that is replaced on the real Triton behind the gateway's back: how long the old, and what ends that.
 
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { triton } from "../../backends/triton.ts";
@@ -87,8 +87,28 @@ models:
       expect(await ask("long")).toMatchObject({ factor: 4, state: "hit" });
     });
 
-    it("a server that was stopped and started with another model on the same port gives none of the old one's answers", async () => {
+    it("another model with another signature ends that by itself, though it was never not ready", async () => {
       expect(await ask("long")).toMatchObject({ factor: 4, state: "hit" });
+      const config = join(server().folder, "models/factor/config.pbtxt");
+      const text = await readFile(config, "utf8");
+      const other = text.replace(/(output \[\{ name: "y"[^}]*dims: )\[-1\]/, "$1[1]");
+      expect(other).not.toBe(text);
+      await write(6);
+      await writeFile(config, other);
+      let neverAway = true;
+      const seen: Awaited<ReturnType<typeof ask>>[] = [];
+      await until(async () => {
+        neverAway &&= await isReadyThere();
+        seen.push(await ask("long"));
+        return seen.at(-1)?.factor === 6;
+      }, 30_000);
+      expect(neverAway).toBe(true);
+      for (const one of seen.slice(0, -1)) expect(one).toMatchObject({ factor: 4, state: "hit" });
+      expect(seen.at(-1)).toMatchObject({ state: "miss" });
+    });
+
+    it("a server that was stopped and started with another model on the same port gives none of the old one's answers", async () => {
+      expect(await ask("long")).toMatchObject({ factor: 6, state: "hit" });
       await write(5);
       const back = server().restart();
       let x = 1_000;
