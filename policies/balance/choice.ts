@@ -17,11 +17,11 @@ export interface Chosen {
 
 export function openChoice(pick: Pick): Choice {
   return (eligible, call) => {
+    if (eligible.length < 2) return { seat: eligible[0] };
     const probed = due(eligible, call);
     if (probed !== undefined) return { seat: probed, why: isDue, apart: true };
     const wanted = preferred(eligible, call);
     if (wanted !== undefined) return { seat: wanted, why: isPreferred, apart: true };
-    if (eligible.length < 2) return { seat: eligible[0] };
     return pick(eligible, call) ?? NOBODY;
   };
 }
