@@ -185,6 +185,14 @@ describe("a caller", () => {
     expect(second.headers).toMatchObject({ "sluice-cache": "hit", "x-request-id": "good" });
     expect(second.json<{ id: string }>().id).toBe("good");
     expect(`${second.body}`).not.toContain("evil");
+    // deadlines, priorities and trace contexts are each caller's own: no question differs by them, and each gets its own back
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const third = await ask(
+      { parameters: { timeout: 20_000_000, priority: 2 } },
+      { traceparent, "x-request-timeout-ms": "30000", "user-agent": "another" },
+    );
+    expect(third.headers).toMatchObject({ "sluice-cache": "hit", traceparent });
+    expect(third.headers["x-request-id"]).not.toMatch(/evil|good/);
     // a parameter that the model may read is a part of the question
     expect((await ask({ parameters: { smuggled: 1 } })).headers["sluice-cache"]).toBe("miss");
   });
