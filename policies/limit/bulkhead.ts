@@ -27,7 +27,7 @@ export function bulkheadLayer({ limit, queue }: Concurrency, { env, model }: Pol
     if (refused !== undefined) throw refused;
     const { running, waiting, free } = limiter;
     const places = `${running} of ${limit} places taken`;
-    call.foretell?.("limit", free > 0 ? places : `${places}, it would wait with ${waiting} others of at most ${queue}`);
+    call.foretell?.("limit", free > 0 ? places : `${places}, it would wait, ${waiting} of at most ${queue} waiting`);
   };
   return (next) => async (request, call) => {
     if (call.purpose === "explain") {

@@ -48,6 +48,9 @@ models:
     backend: b
     model: m
     route: {canary: {stable: 1, candidate: 2, percent: 50, unit: {parameter: user}}}
+  once:
+    versions: {1: {backend: b, model: m, version: 1}}
+    limit: {rate: 1/d}
 `,
   });
   grpc = grpcCaller(gateway.grpcPort);
@@ -160,6 +163,19 @@ describe("an explanation", () => {
         "",
       ].join("\n"),
     );
+    await rest("once", {});
+    const refused = memoryIo();
+    const words = ["explain", "-m", "once", "--header", "x-request-timeout-ms=50", "--url", url];
+    expect(await main(words, refused)).toBe(0);
+    expect(refused.written().split("\n")).toEqual([
+      "once: version 1",
+      "  limit refused: 1/d by model",
+      "  timeout 50ms for all of it",
+      "  retry none, there is no other endpoint",
+      expect.stringMatching(/^ {2}refused now \(quota-exceeded\): model "once" allows 1\/d; the next request fits in /),
+      "  on b: m version 1, 1 of 1 endpoints can take it",
+      "",
+    ]);
     const wrong = memoryIo();
     expect(await main(["explain", "-m", "nobody", "--url", url], wrong)).toBe(1);
     expect(wrong.complained()).toContain('model "nobody" is not known');
