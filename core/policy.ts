@@ -81,7 +81,8 @@ export interface RouteContext extends PolicyContext {
  * A kind of policy: one file and one line in `policies/registry.ts`. A `layer` is a word of a model and stands in the
  * one fixed order of `gateway/stack.ts` above the route; a `leaf` stands, in that order too, below it, once for each version; a
  * `route` is the kind of a node of a route's tree; the `balance` chooses among a version's candidates; an `endpoint` stands
- * before each endpoint, once for all models that share its words.
+ * before each endpoint, once for all models that share its words. A call whose purpose is `explain` passes down through all but the
+ * last: whatever it meets decides as for a real one, and takes, counts and sends nothing.
  */
 export type PolicyKind<Options = unknown> = WordKind<Options> | RouteKind<Options>;
 
