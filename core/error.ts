@@ -71,6 +71,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
   /** The request did not reach a server: nothing has run, so that another try repeats nothing. */
   readonly unsent?: boolean;
+  /** Refused for want of room, whatever the request was like. */
+  readonly crowded?: boolean;
   /** The foreign error behind this one: for the log, never sent to a client. */
   readonly cause?: unknown;
 }
@@ -85,6 +87,7 @@ export class InferError extends Error {
   readonly retryable: Retryable;
   readonly retryAfterMs: number | undefined;
   readonly unsent: boolean;
+  readonly crowded: boolean;
 
   constructor(code: Code, message: string, details: ErrorDetails = {}) {
     const { stackTraceLimit } = Error;
@@ -97,6 +100,7 @@ export class InferError extends Error {
     this.retryable = details.retryable ?? RETRYABLE[code];
     this.retryAfterMs = details.retryAfterMs;
     this.unsent = details.unsent ?? false;
+    this.crowded = details.crowded ?? false;
   }
 }
 
@@ -108,9 +112,9 @@ export function asInferError(error: unknown): InferError {
 
 /** The same fault, told in other words or with something else behind it. */
 export function restated(fault: InferError, said: { readonly message?: string; readonly cause?: unknown }): InferError {
-  const { code, origin, retryable, retryAfterMs, unsent } = fault;
+  const { code, origin, retryable, retryAfterMs, unsent, crowded } = fault;
   const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
-  const details = { origin, retryable, unsent, cause: said.cause ?? fault.cause, ...pause };
+  const details = { origin, retryable, unsent, crowded, cause: said.cause ?? fault.cause, ...pause };
   return new InferError(code, said.message ?? fault.message, details);
 }
 

@@ -187,6 +187,7 @@ export type LimitPlace =
 
 /**
  * Why a limit refused a call. `full`: as many wait as may, or nobody may. `displaced`: a better one took its place in the
- * queue. `late`: the time left could not suffice. `overload`: the queue stood, and it had waited too long.
+ * queue. `late`: the time left could not suffice. `overload`: the queue stood, and it had waited too long. `unread`: most of its
+ * kind were refused, and it was not even read.
  */
-export type ShedReason = "full" | "displaced" | "late" | "overload";
+export type ShedReason = "full" | "displaced" | "late" | "overload" | "unread";

@@ -3,7 +3,7 @@
 import type { ControlPlane } from "./backend.ts";
 import type { Call, CallInit } from "./call.ts";
 import type { Env } from "./env.ts";
-import type { Code } from "./error.ts";
+import type { Code, InferError } from "./error.ts";
 import type { Guards } from "./guard.ts";
 import type { ModelMetadata, ModelStatus } from "./model.ts";
 import type { OperatorPlane } from "./operator.ts";
@@ -177,6 +177,8 @@ export interface Planes {
   readonly operator: OperatorPlane;
   /** What keeps endpoints from work; nothing when absent. */
   readonly guards?: Guards;
+  /** Absent where everything is read. */
+  readonly crowds?: Crowds;
   /** The answers that are kept; none when absent. */
   readonly answers?: KeptAnswers;
   readonly env: Env;
@@ -190,6 +192,24 @@ export interface Planes {
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
   /** Whether the config lets this caller force a variant and see the way of its requests. */
   tester(caller: Caller): boolean;
+}
+
+/** What is asked, as far as it can be known unread: who asks which model. */
+export interface Kind {
+  readonly model: string;
+  /** The version that was named, in any words; empty for none. */
+  readonly version: string;
+  readonly tenant: string;
+}
+
+/** Which kinds of requests are refused for want of room by the most part, so that more of them need not be read. */
+export interface Crowds {
+  /** False while there is none: then nothing has to be asked. */
+  readonly any: boolean;
+  /** Counts one that came, where its kind is a crowd. @returns why it is refused unread; undefined where it is to be read */
+  refusal(kind: Kind): InferError | undefined;
+  /** One that was read came to this fault, or to an answer. */
+  ended(kind: Kind, fault: InferError | undefined): void;
 }
 
 /** What an operator may do with the answers that are kept. */

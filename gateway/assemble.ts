@@ -10,6 +10,7 @@ import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { cachedModels, useAnswers, withRoom } from "./answers.ts";
 import { openControl } from "./control.ts";
+import { goOneWay, openCrowds } from "./crowds.ts";
 import { toldWhole } from "./debug.ts";
 import { openExposures } from "./exposures.ts";
 import { openGuards } from "./guards.ts";
@@ -120,6 +121,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
     const planes: Planes = {
       data: config.debug ? toldWhole(plane) : plane,
       answers,
+      crowds: openCrowds(env, goOneWay(config)),
       memo,
       control: openControl({
         plane,

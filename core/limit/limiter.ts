@@ -89,14 +89,15 @@ export function openLimiter(options: LimiterOptions): Limiter {
   };
   const refusal = (reason: ShedReason, text: string): InferError => {
     options.shed(reason);
-    return refusalOf(text);
+    return refusalOf(reason, text);
   };
-  const refusalOf = (text: string): InferError => {
+  const refusalOf = (reason: ShedReason, text: string): InferError => {
     const { retryable } = options;
     return new InferError("overloaded", `${options.what} ${text}`, {
       retryable,
       retryAfterMs: pauseMs(),
       unsent: true,
+      crowded: reason !== "late",
     });
   };
   /** Until those that wait now have run, as far as it is known. */
@@ -199,7 +200,7 @@ export function openLimiter(options: LimiterOptions): Limiter {
     },
     look(rows, call) {
       const refused = judge(rows, call);
-      return refused && refusalOf(refused.text);
+      return refused && refusalOf(refused.reason, refused.text);
     },
   };
 }

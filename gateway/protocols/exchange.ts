@@ -14,6 +14,7 @@ import { callInit, type Planes, type WireReply, type WireRequest } from "../../c
 import { type InferRequest, type InferStream, type ModelRef, type Reply, whenEnded } from "../../core/request.ts";
 import type { Facts } from "../../core/trace.ts";
 import { type Decoder, type Recalled, recall } from "./recall.ts";
+import { kindOf } from "./unread.ts";
 import { describeDecisions, headersOfWay } from "./way.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
@@ -30,6 +31,8 @@ export interface Codec<Form> extends Decoder<Decoded<Form>> {
 
 /** Serves one inference request; never throws. */
 export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: Codec<Form>): Promise<WireReply> {
+  const crowded = crowdedOut({ wire, planes, codec });
+  if (crowded !== undefined) return undecodable(crowded, { wire, planes, codec });
   let recalled: Recalled<Decoded<Form>>;
   let call: OwnedCall;
   try {
@@ -52,13 +55,32 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
     if (isParts(encoded.body))
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, { planes }) };
     call.end();
+    tellCrowds(undefined, { wire, planes, codec });
     return { ...encoded, about: about(model, call, { planes }), ...whenLate(failed, call) };
   } catch (error) {
     if (reply?.kind === "stream") giveBack(reply, call, asInferError(error));
     call.end();
     logCause(error, planes, call.id);
+    tellCrowds(asInferError(error), { wire, planes, codec });
     return failed(error);
   }
+}
+
+type Crowding = Pick<Undecodable<unknown>, "wire" | "planes"> & { readonly codec: Pick<Decoder<never>, "model"> };
+
+/** Why it is refused unread, where most of its kind are refused. */
+function crowdedOut({ wire, planes, codec }: Crowding): InferError | undefined {
+  const { crowds } = planes;
+  if (crowds === undefined || !crowds.any) return undefined;
+  const kind = kindOf(wire, codec.model, planes);
+  return kind && crowds.refusal(kind);
+}
+
+function tellCrowds(fault: InferError | undefined, { wire, planes, codec }: Crowding): void {
+  const { crowds } = planes;
+  if (crowds === undefined || !(crowds.any || fault?.crowded === true)) return;
+  const kind = kindOf(wire, codec.model, planes);
+  if (kind !== undefined) crowds.ended(kind, fault);
 }
 
 /** An answer may have to wait until it is written, and its deadline goes on. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Planes, WireRequest } from "../../../core/protocol.ts";
+import { InferError } from "../../../core/error.ts";
+import type { Crowds, Planes, WireRequest } from "../../../core/protocol.ts";
 import { NO_PARAMETERS } from "../../../core/tensor.ts";
 import { type Codec, exchange } from "../../../gateway/protocols/exchange.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
@@ -17,11 +18,19 @@ function codec(): Codec<undefined> {
   };
 }
 
-function setUp(fails: boolean, headers: ReadonlyMap<string, string> = new Map()) {
+interface SetUp {
+  readonly headers?: ReadonlyMap<string, string>;
+  readonly crowds?: Crowds;
+  readonly codec?: Codec<undefined>;
+}
+
+function setUp(fails: boolean, { headers = new Map(), crowds, codec: by = codec() }: SetUp = {}) {
   const planes = {
+    crowds,
     env: fakeEnv(),
     tenant: () => undefined,
     data: {
+      models: () => ["m"],
       infer: async (_request: unknown, call: { trace: { learn(facts: object): void } }) => {
         call.trace.learn({
           backend: "b",
@@ -48,7 +57,7 @@ function setUp(fails: boolean, headers: ReadonlyMap<string, string> = new Map())
     traceparent: "t",
     body: new Uint8Array(),
   } satisfies WireRequest;
-  return exchange(wire, planes, codec());
+  return exchange(wire, planes, by);
 }
 
 test.each([
@@ -65,7 +74,7 @@ test.each([
 );
 
 test("an answer says until when it may go out, and what goes out in its place after that", async () => {
-  const { late, ...reply } = await setUp(false, new Map([["x-request-timeout-ms", "75"]]));
+  const { late, ...reply } = await setUp(false, { headers: new Map([["x-request-timeout-ms", "75"]]) });
   expect([reply.status, late?.from]).toEqual([200, 75]);
   const instead = late?.instead();
   expect(instead).toMatchObject({
@@ -74,4 +83,32 @@ test("an answer says until when it may go out, and what goes out in its place af
   });
   expect(instead?.late).toBeUndefined();
   expect((await setUp(false)).late).toBeUndefined();
+});
+
+test("what is refused unread is not decoded, and what is read tells what became of it", async () => {
+  const told: unknown[] = [];
+  let refusal: InferError | undefined = new InferError("overloaded", "a crowd");
+  const crowds: Crowds = { any: true, refusal: () => refusal, ended: (kind, fault) => told.push([kind, fault?.code]) };
+  const decoded: string[] = [];
+  const counting: Codec<undefined> = {
+    ...codec(),
+    decode(wire, planes) {
+      decoded.push(wire.id);
+      return codec().decode(wire, planes);
+    },
+  };
+  const refused = await setUp(false, { crowds, codec: counting });
+  expect(refused.about).toEqual({ model: "m", code: "overloaded", origin: "gateway", error: "a crowd" });
+  expect([decoded, told]).toEqual([[], []]);
+  refusal = undefined;
+  await setUp(false, { crowds, codec: counting });
+  await setUp(true, { crowds, codec: counting });
+  const kind = { model: "m", version: "", tenant: "" };
+  expect([decoded, told]).toEqual([
+    ["r", "r"],
+    [
+      [kind, undefined],
+      [kind, "internal"],
+    ],
+  ]);
 });
