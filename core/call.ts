@@ -2,6 +2,7 @@
 
 import type { Clock } from "./env.ts";
 import { InferError } from "./error.ts";
+import { type Loan, openLoan } from "./loan.ts";
 import { type DecisionTrace, openTrace } from "./trace.ts";
 
 /** `explain` is a question about the way of a request: it goes all the way down, and nothing is sent, taken or counted. */
@@ -51,6 +52,8 @@ export interface Call {
   /** 1 is the highest; 0 where nothing was said. */
   readonly priority: number;
   readonly trace: DecisionTrace;
+  /** Of the bytes that the request lies in. */
+  readonly loan: Loan;
   readonly sequence?: Sequence;
   /** What the request's own words say of the cache; the header `cache-control` may say it too. */
   readonly cache?: CacheWish;
@@ -112,6 +115,7 @@ export function openCall(init: CallInit): OwnedCall {
     query: init.query ?? NO_QUERY,
     priority: init.priority ?? 0,
     trace: openTrace(),
+    loan: openLoan(),
     purpose: init.purpose ?? "user",
     attempt: FIRST_ATTEMPT,
     ...(init.tenant === undefined ? {} : { tenant: init.tenant }),
@@ -143,6 +147,7 @@ export function fork(call: Call): OwnedCall {
 
 /** The call without its caller: for work that goes on when the caller has gone (a shadow, a refresh), under its own deadline from now. */
 export function detach(call: Call, limit: { readonly timeoutMs: number; readonly purpose?: Purpose }): OwnedCall {
+  call.loan.keep();
   const startedAt = call.clock.now();
   const life = openLife(call.clock, { parent: undefined, startedAt, deadline: startedAt + limit.timeoutMs });
   return { ...call, startedAt, purpose: limit.purpose ?? call.purpose, trace: openTrace(), ...life };
@@ -163,6 +168,7 @@ export interface SharedCall extends OwnedCall {
 export function share(calls: readonly [Call, ...Call[]]): SharedCall {
   const first = calls[0];
   const waiting = new Map<Call, () => void>();
+  const loans: Loan[] = [];
   const life = openLife(first.clock, {
     parent: undefined,
     startedAt: first.startedAt,
@@ -173,11 +179,13 @@ export function share(calls: readonly [Call, ...Call[]]): SharedCall {
     ...first,
     ...life,
     trace: openTrace(),
+    loan: openLoan(() => loans),
     get deadline() {
       return latest;
     },
     join(call) {
       if (waiting.has(call)) return;
+      loans.push(call.loan);
       latest = Math.max(latest, call.deadline);
       const onAbort = () => shared.leave(call);
       waiting.set(call, onAbort);

@@ -63,6 +63,8 @@ export interface WireReply {
    */
   readonly body: Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
   trailers?(): Readonly<Record<string, string>>;
+  /** Nobody reads the request's body any more once this is out: what it lies in may be used again. */
+  readonly spent?: boolean;
   /** What the request's line in the log says beside status and time: model, version, code ... never tensor data. */
   readonly about?: Readonly<Record<string, unknown>>;
   /** When it is worthless, in milliseconds on the monotonic clock, and what goes out in its place from then on. */

@@ -136,7 +136,7 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
         // the common small body arrives in one piece and is used as it lies
         if (declared === undefined || bytes === declared) chunks.push(chunk);
         else {
-          whole ??= Buffer.allocUnsafeSlow(declared);
+          whole ??= holding.room(declared);
           whole.set(chunk, got - bytes);
           free(chunk);
         }
@@ -157,7 +157,7 @@ function collect(source: Readable, options: CollectOptions): Promise<Uint8Array>
     source.once("end", () => {
       if (settled) return;
       settled = true;
-      resolve(whole ?? joined(chunks, got, limits.intake));
+      resolve(whole?.subarray(0, got) ?? joined(chunks, got, limits.intake));
     });
     source.once("error", (error: NodeJS.ErrnoException) => fail(error.code === "ECONNRESET" ? gone() : error));
     source.once("close", () => {

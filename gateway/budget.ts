@@ -1,6 +1,10 @@
 // The budget for all bytes of requests in flight, so that many large bodies are refused before they fill the memory.
 
 import { InferError } from "../core/error.ts";
+import { openKeptBuffers } from "../core/kept-buffers.ts";
+
+/** Of rooms that wait for their next use: a fresh one has each of its pages faulted in, which costs more than filling it. */
+const MOST_KEPT_BYTES = 32 * 1024 * 1024;
 
 export interface Budget {
   readonly usedBytes: number;
@@ -15,10 +19,16 @@ export interface Budget {
 export interface Holding {
   /** @throws InferError overloaded when the bytes do not fit beside what others hold */
   grow(bytes: number): void;
+  /** Room for so many bytes of it, at their very length: what lies there is of no meaning. One at most for each holding. */
+  room(bytes: number): Buffer;
   /** Gives some of it back before the rest. */
   shrink(bytes: number): void;
-  /** Gives everything back; more calls do nothing. */
-  release(): void;
+  /**
+   * Gives everything back; more calls do nothing.
+   *
+   * @param spent whether nobody reads its room any more, which is then used again; whoever reads there all the same finds nothing
+   */
+  release(spent?: boolean): void;
 }
 
 /**
@@ -30,6 +40,7 @@ export function openBudget(
   refusal: (others: boolean) => InferError | undefined = () => undefined,
 ): Budget {
   let used = 0;
+  const rooms = openKeptBuffers(Math.min(MOST_KEPT_BYTES, maxBytes));
   return {
     get usedBytes() {
       return used;
@@ -38,6 +49,7 @@ export function openBudget(
     open(of = "whole") {
       let held = 0;
       let released = false;
+      let lent: ArrayBuffer | undefined;
       return {
         grow(bytes) {
           const refused = of === "whole" && held === 0 && !released ? refusal(used > 0) : undefined;
@@ -53,12 +65,18 @@ export function openBudget(
           used += bytes;
           held += bytes;
         },
+        room(bytes) {
+          lent = rooms.take(bytes);
+          return Buffer.from(lent, 0, bytes);
+        },
         shrink(bytes) {
           const given = Math.min(bytes, held);
           used -= given;
           held -= given;
         },
-        release() {
+        release(spent = false) {
+          if (spent && lent !== undefined) rooms.keep(lent.transfer());
+          lent = undefined;
           released = true;
           used -= held;
           held = 0;

@@ -3,6 +3,7 @@
 import { destination, type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import type { Log, LogLevel } from "../core/env.ts";
+import { systemClock } from "./env.ts";
 
 export interface ProcessLog extends Log {
   /** Writes out what is still held back. */
@@ -17,7 +18,7 @@ export interface LogOptions {
 
 /** Bytes held back before a write, so that a busy gateway writes once for many lines. */
 const HOLD_BYTES = 4096;
-/** Held lines are written at least this often, in milliseconds. */
+/** A line is held for no longer than this, in milliseconds. */
 const FLUSH_MS = 250;
 
 /** The process's log on standard error, which leaves standard output to what commands print. */
@@ -27,11 +28,29 @@ export function openLog(options: LogOptions): ProcessLog {
     const stream = pretty({ colorize: true, destination: 2, ignore: "traceparent,peer", singleLine: true, sync: true });
     return logOf(pino(base, stream), () => {});
   }
-  const stream = destination({ dest: 2, sync: false, minLength: HOLD_BYTES, periodicFlush: FLUSH_MS });
-  return logOf(pino(base, stream), () => stream.flushSync());
+  const stream = destination({ dest: 2, sync: false, minLength: HOLD_BYTES });
+  // by a timer that runs only while lines are held: sonic-boom's own would wake a process that has nothing to say
+  let isDue = false;
+  const holds = () => {
+    if (isDue) return;
+    isDue = true;
+    systemClock.after(FLUSH_MS, () => {
+      isDue = false;
+      stream.flush();
+    });
+  };
+  return logOf(pino(base, stream), () => stream.flushSync(), holds);
 }
 
-function logOf(logger: Logger, flush: () => void): ProcessLog {
+/** @param holds called when a line may be held back */
+function logOf(logger: Logger, flush: () => void, holds: () => void = () => {}): ProcessLog {
+  const say =
+    (level: Exclude<LogLevel, "silent">): Log["info"] =>
+    (fields, message) => {
+      if (!logger.isLevelEnabled(level)) return;
+      logger[level](fields, message);
+      holds();
+    };
   return {
     get level() {
       return logger.level as LogLevel;
@@ -39,10 +58,10 @@ function logOf(logger: Logger, flush: () => void): ProcessLog {
     set level(level) {
       logger.level = level;
     },
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
+    debug: say("debug"),
+    info: say("info"),
+    warn: say("warn"),
+    error: say("error"),
     flush() {
       try {
         flush();

@@ -84,6 +84,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const metrics = openMetrics({
     inFlightBytes: () => budget.usedBytes,
     inFlightRequests: () => frontsOf(open).reduce((sum, one) => sum + one.inFlight, 0),
+    lateness: () => watch.lateness(),
   });
   const env = systemEnv({ log, emit: metrics.count, variables: options.variables ?? {} });
   const watch = watchProcess(

@@ -2,10 +2,12 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Event } from "../core/event.ts";
+import type { Lateness } from "./loop-delay.ts";
 import { openAttemptSeries } from "./metrics/attempts.ts";
 import { openBackendSeries } from "./metrics/backends.ts";
 import { openBatchSeries } from "./metrics/batches.ts";
 import { openCacheSeries } from "./metrics/cache.ts";
+import { NEVER_MS, openLoopSeries } from "./metrics/event-loop.ts";
 import { openExperimentSeries } from "./metrics/experiments.ts";
 import { openGuardSeries } from "./metrics/guards.ts";
 import { openLimitSeries } from "./metrics/limits.ts";
@@ -24,11 +26,14 @@ export interface Gauges {
   /** Bytes of requests held now. */
   inFlightBytes(): number;
   inFlightRequests(): number;
+  /** How late the event loop was since this was last asked for. */
+  lateness(): Lateness;
 }
 
 export function openMetrics(gauges: Gauges): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
+  openLoopSeries(registry, gauges.lateness);
   const registers = [registry];
   const requests = new Counter({
     name: "sluice_requests_total",

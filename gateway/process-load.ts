@@ -1,9 +1,9 @@
 // Whether the process itself has too much to do: its memory near the limit, or its event loop late; then new requests are refused.
 
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Env } from "../core/env.ts";
 import { InferError } from "../core/error.ts";
 import { formatBytes, formatDuration } from "../core/units.ts";
+import type { LoopDelay } from "./loop-delay.ts";
 
 /** What of the process is measured. */
 export interface Readings {
@@ -83,21 +83,7 @@ function textOf(of: Of, value: number): string {
   return of === "memory" ? formatBytes(Math.round(value)) : formatDuration(Math.round(value));
 }
 
-/** How often the loop's delay is looked at, in milliseconds; what the histogram says includes it. */
-const RESOLUTION_MS = 20;
-
 /** The readings of this process. */
-export function processReadings(): Readings {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
-  return {
-    memoryBytes: () => process.memoryUsage.rss(),
-    lagMs() {
-      // without a sample since the last reading the mean is no number
-      const { count, mean } = delay;
-      delay.reset();
-      return count === 0 ? 0 : Math.max(0, mean / 1e6 - RESOLUTION_MS);
-    },
-    close: () => void delay.disable(),
-  };
+export function processReadings(loop: LoopDelay): Readings {
+  return { memoryBytes: () => process.memoryUsage.rss(), lagMs: loop.meanMs, close: loop.close };
 }

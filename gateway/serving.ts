@@ -55,8 +55,9 @@ export async function serve(serving: Serving, routed: Routed): Promise<void> {
   const holding = serving.budget.open();
   const held = serving.hold();
   const gone = new AbortController();
+  let spent = false;
   track(serving, routed, (whole) => {
-    holding.release();
+    holding.release(whole && spent);
     held.release();
     if (!whole) gone.abort(new InferError("cancelled", "the client left before its answer"));
   });
@@ -67,6 +68,7 @@ export async function serve(serving: Serving, routed: Routed): Promise<void> {
     planes: held.planes,
     signal: gone.signal,
   });
+  spent = reply.spent === true;
   // answers that come back in a crowd leave over several turns as well
   while (serving.intake.crowded()) await serving.intake.nextTurn();
   await finish(serving, { ...routed, arrivedAt, identity, reply: inTime(reply, serving.env) });

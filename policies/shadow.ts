@@ -154,6 +154,7 @@ function openMirror(options: ShadowOptions, context: RouteContext): Mirror {
     if (heldBytes + size > options.maxBytes) return leave("skipped", "bytes");
     inFlight += 1;
     heldBytes += size;
+    call.loan.keep();
     // later, so that the caller's answer leaves before the copy is made
     env.clock.after(0, () => {
       void runOne({ request, call, answer }).finally(() => {

@@ -169,6 +169,8 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
       checkCall(call);
       if (closing !== undefined)
         throw new InferError("unavailable", "the endpoint is no longer in use", { unsent: true });
+      // a socket may hold bytes of a call that has ended
+      call.loan.keep();
       return infer(runs, request, call);
     },
     available: (model) =>

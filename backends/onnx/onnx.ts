@@ -143,6 +143,7 @@ async function infer(parts: EndpointParts, request: InferRequest, call: Call): P
       call,
     );
     call.trace.learn({ queuedMs, ranMs });
+    call.loan.done();
     context.env.emit({ type: "run-done", backend, model: model.name, version: model.version, queuedMs, ranMs });
     const shaped = reshape(outputs, artifact.signature, "here");
     return { kind: "whole", model, outputs: shaped, parameters: NO_PARAMETERS };

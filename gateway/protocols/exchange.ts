@@ -56,7 +56,7 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
       return { ...encoded, body: untilRead(encoded.body, call), about: about(model, call, { planes }) };
     call.end();
     tellCrowds(undefined, { wire, planes, codec });
-    return { ...encoded, about: about(model, call, { planes }), ...whenLate(failed, call) };
+    return { ...encoded, spent: call.loan.isOver, about: about(model, call, { planes }), ...whenLate(failed, call) };
   } catch (error) {
     if (reply?.kind === "stream") giveBack(reply, call, asInferError(error));
     call.end();

@@ -48,6 +48,7 @@ export function openTrial(options: TrialOptions): Trial {
   const judge = async (batch: Batch, ran: (ran: Ran) => void): Promise<void> => {
     // each is answered as if there were no batching
     const answers = new Map<Member, Reply>();
+    for (const member of batch.members) member.call.loan.keep();
     for (const member of batch.members) {
       await options.send({ ...batch, members: [member] }, ran);
       const reply = await member.answer.catch(() => undefined);

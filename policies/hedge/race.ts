@@ -77,7 +77,10 @@ export function race({ next, request, call, begin, over }: RaceParts): Promise<R
 
     const first = send("first", call.attempt.avoid);
     begin(first, (avoid) => {
-      if (!settled && !running.has("second")) send("second", avoid);
+      if (settled || running.has("second")) return;
+      // the copy that loses may be under way when the other one is answered
+      call.loan.keep();
+      send("second", avoid);
     });
   });
 }

@@ -69,7 +69,7 @@ export const TABLE: Table = {
     yaml: ["config/load.ts"],
     // Node's own modules that would be a second way to time, the environment or the terminal
     "node:console": [],
-    "node:perf_hooks": ["gateway/metrics.ts", "gateway/process-load.ts", WORKER],
+    "node:perf_hooks": ["gateway/loop-delay.ts", WORKER],
     "node:process": COMMAND_LINE,
     "node:timers": TIME_AND_CHANCE,
     "node:timers/promises": [],

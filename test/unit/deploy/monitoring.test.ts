@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { openMetrics } from "../../../gateway/metrics.ts";
 import { ROOT } from "../../support/gateway.ts";
+import { IDLE } from "../../support/idle-gauges.ts";
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
@@ -41,7 +42,7 @@ function seriesIn(query: string): readonly string[] {
 
 /** What /metrics offers, with the series of a histogram. */
 async function offered(): Promise<ReadonlySet<string>> {
-  const { text } = await openMetrics({ inFlightBytes: () => 0, inFlightRequests: () => 0 }).expose();
+  const { text } = await openMetrics(IDLE).expose();
   const names = new Set<string>();
   for (const [, name = "", type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
     if (type !== "histogram") names.add(name);

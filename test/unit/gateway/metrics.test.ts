@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openMetrics } from "../../../gateway/metrics.ts";
+import { IDLE } from "../../support/idle-gauges.ts";
 
 async function linesOf(metrics: ReturnType<typeof openMetrics>, series: string): Promise<readonly string[]> {
   const { text } = await metrics.expose();
@@ -7,7 +8,7 @@ async function linesOf(metrics: ReturnType<typeof openMetrics>, series: string):
 }
 
 test("an endpoint's health is a gauge that goes with the endpoint", async () => {
-  const metrics = openMetrics({ inFlightBytes: () => 0, inFlightRequests: () => 0 });
+  const metrics = openMetrics(IDLE);
   const tell = (endpoint: string, state: "healthy" | "unhealthy" | "gone") =>
     metrics.count({ type: "endpoint-state", backend: "gpu", endpoint, state, reason: undefined });
   tell("gpu/a:1", "healthy");
@@ -24,7 +25,7 @@ test("an endpoint's health is a gauge that goes with the endpoint", async () => 
 });
 
 test("a breaker is a gauge that goes with its endpoint, and its trips are counted by cause; so are ejections", async () => {
-  const metrics = openMetrics({ inFlightBytes: () => 0, inFlightRequests: () => 0 });
+  const metrics = openMetrics(IDLE);
   const where = { backend: "gpu", endpoint: "gpu/a:1", model: undefined };
   for (const [state, cause] of [
     ["closed", undefined],

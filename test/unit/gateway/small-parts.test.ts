@@ -109,9 +109,9 @@ describe("the intake", () => {
 
   test("bytes beyond a turn's share wait for the next", async () => {
     const intake = openIntake(fakeClock());
-    expect([intake.took(200_000), intake.took(60_000), intake.took(10_000)]).toEqual([false, false, true]);
+    expect([intake.took(900_000), intake.took(140_000), intake.took(10_000)]).toEqual([false, false, true]);
     await turn();
-    expect(intake.took(200_000)).toBe(false);
+    expect(intake.took(900_000)).toBe(false);
   });
 
   /** Requests that each take `ms` of a turn; `let down` hears of those that waited too long. */
