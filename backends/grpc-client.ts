@@ -18,13 +18,12 @@ import type { GrpcAsk, GrpcClient, GrpcDoor, GrpcStatus } from "./connection.ts"
 import { grpcFault } from "./grpc-errors.ts";
 import { type Asking, askOnce, openExchange, type Start, type Wire } from "./grpc-exchange.ts";
 import { type Environment, proxyCredentials, proxyFor } from "./proxy.ts";
-import type { ClientTls } from "./tls.ts";
+import type { ClientTls, RenewableTls } from "./tls.ts";
 
-export interface GrpcClientOptions extends GrpcDoor {
+export interface GrpcClientOptions extends GrpcDoor, RenewableTls {
   /** Where the server is; https or grpcs for TLS. A path in it is put before that of each call. */
   readonly url: URL;
   readonly env: Env;
-  readonly tls?: ClientTls;
   /** How long a call waits for a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** The time between two pings of a connection that has calls, in milliseconds; 5 minutes when absent. */
@@ -46,9 +45,16 @@ const FIRST_BACKOFF_MS = 100;
 const MOST_BACKOFF_MS = 2_000;
 const RESOLVE_MS = 5_000;
 
+/** A channel and how many calls are in flight on it. */
+interface Line {
+  readonly channel: Channel;
+  calls: number;
+}
+
 interface Shared {
   readonly options: GrpcClientOptions;
-  readonly channel: Channel;
+  /** The one for new calls; one before it is closed when its last call has ended. */
+  line: Line;
   /** How to end each call in flight. */
   readonly open: Set<(reason: InferError) => void>;
   closed: boolean;
@@ -62,7 +68,12 @@ interface Shared {
  * @throws Error for a proxy variable that cannot be read, or certificates that are none
  */
 export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
-  const shared: Shared = { options, channel: channelOf(options), open: new Set(), closed: false };
+  const shared: Shared = { options, line: lineOf(options), open: new Set(), closed: false };
+  const stopTls = options.onTls?.((tls) => {
+    const old = shared.line;
+    shared.line = lineOf({ ...options, tls });
+    if (old.calls === 0) old.channel.close();
+  });
   const begin = (start: Start) => beginCall(shared, start);
   return {
     unary: (ask, message, call) => askOnce(begin, { ask, call, message }),
@@ -70,8 +81,9 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
     async close() {
       if (shared.closed) return;
       shared.closed = true;
+      stopTls?.();
       for (const end of [...shared.open]) end(closedFault());
-      shared.channel.close();
+      shared.line.channel.close();
     },
   };
 }
@@ -81,7 +93,8 @@ export function openGrpcClient(options: GrpcClientOptions): GrpcClient {
  * of the client. Only the status lets it end by itself; everything else resets the stream.
  */
 function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire {
-  const { options, channel, open } = shared;
+  const { options, line, open } = shared;
+  const { channel } = line;
   const { signal } = call;
   if (shared.closed) throw closedFault();
   const stream = channel.createCall(prefixOf(options.url) + ask.path, Number.POSITIVE_INFINITY, null, null, null);
@@ -94,6 +107,8 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
     signal.removeEventListener("abort", onAbort);
     stopTimer();
     open.delete(end);
+    line.calls -= 1;
+    if (line.calls === 0 && line !== shared.line) channel.close();
     onEnd(fault);
   };
   const end = (reason: InferError) => {
@@ -114,6 +129,7 @@ function beginCall(shared: Shared, { ask, call, onMessage, onEnd }: Start): Wire
   };
 
   open.add(end);
+  line.calls += 1;
   if (channel.getConnectivityState(false) !== connectivityState.READY) {
     stopTimer = options.env.clock.after(options.connectTimeoutMs, () => {
       if (channel.getConnectivityState(false) === connectivityState.READY) return;
@@ -174,6 +190,10 @@ function statusOf({ code, details, metadata }: Partial<StatusObject>): GrpcStatu
   }
   // nothing is known of a message that grpc-js could not unpack
   return { code: code ?? codes.INTERNAL, details: details ?? "Protocol error", trailers };
+}
+
+function lineOf(options: GrpcClientOptions): Line {
+  return { channel: channelOf(options), calls: 0 };
 }
 
 function channelOf(options: GrpcClientOptions): Channel {

@@ -6,9 +6,9 @@ import type { HttpClient } from "./connection.ts";
 import { type Addition, askStream, askWhole, type Lane } from "./http-exchange.ts";
 import { openLanes } from "./lanes.ts";
 import { type Environment, proxyCredentials, proxyFor } from "./proxy.ts";
-import { type ClientTls, nodeTls } from "./tls.ts";
+import { nodeTls, type RenewableTls } from "./tls.ts";
 
-export interface HttpClientOptions {
+export interface HttpClientOptions extends RenewableTls {
   /** Where the server is. A path in it is put before the path of each request. */
   readonly url: URL;
   /** Connections at most. */
@@ -22,7 +22,6 @@ export interface HttpClientOptions {
   readonly maxHeaderBytes?: number;
   /** Requests that wait for a connection at most; 1024 when absent. */
   readonly maxWaiting?: number;
-  readonly tls?: ClientTls;
   /** The variables that name proxies. */
   readonly proxy?: Environment;
 }
@@ -55,30 +54,74 @@ interface Target extends Addition {
  * @throws Error for a proxy variable that cannot be read
  */
 export function openHttpClient(options: HttpClientOptions): HttpClient {
-  const target = targetOf(options);
+  let target = targetOf(options);
   let closed = false;
-  const lanes = openLanes({
+  const lanes = openLanes<RenewableLane>({
     lanes: options.connections,
     each: options.pipelining ?? 1,
     waiting: options.maxWaiting ?? MAX_WAITING,
     open() {
       if (closed) throw new InferError("unavailable", "the connection to the backend is closed");
-      return openLane(options, target);
+      return openLane(options, () => target);
     },
+  });
+  const stopTls = options.onTls?.((tls) => {
+    target = targetOf({ ...options, tls });
+    for (const lane of lanes.all) lane.renew();
   });
   return {
     ask: (ask, { signal }) => askWhole({ ask, signal, lanes, add: target }, options.maxAnswerBytes),
     stream: (ask, { signal }) => askStream({ ask, signal, lanes, add: target }),
     async close() {
       closed = true;
+      stopTls?.();
       await Promise.all(lanes.all.map((lane) => lane.close()));
     },
   };
 }
 
-function openLane(options: HttpClientOptions, target: Target): Lane {
-  const client = new Client(target.origin, {
-    connect: target.connect,
+interface RenewableLane extends Lane {
+  /** Takes a new connection, to the target as it is now; the one that stands ends with what is in flight on it. */
+  renew(): void;
+}
+
+function openLane(options: HttpClientOptions, target: () => Target): RenewableLane {
+  let client = clientOf(options, target());
+  const ending = new Set<Client>();
+  const blocking = (options.pipelining ?? 1) === 1;
+  const lane: RenewableLane = {
+    served: false,
+    dispatch(request, handler) {
+      // undici takes any iterable and writes its parts as they are; its types know only some
+      client.dispatch({ ...request, body: request.body as Uint8Array | null, blocking }, handler);
+    },
+    renew() {
+      const old = client;
+      ending.add(old);
+      client = clientOf(options, target());
+      watch(client);
+      lane.served = false;
+      old.close().then(
+        () => ending.delete(old),
+        () => ending.delete(old),
+      );
+    },
+    async close() {
+      await Promise.all([client, ...ending].map((one) => one.destroy()));
+    },
+  };
+  const watch = (one: Client) => {
+    one.on("disconnect", () => {
+      if (one === client) lane.served = false;
+    });
+  };
+  watch(client);
+  return lane;
+}
+
+function clientOf(options: HttpClientOptions, { origin, connect }: Target): Client {
+  return new Client(origin, {
+    connect,
     pipelining: options.pipelining ?? 1,
     headersTimeout: options.timeouts.headersMs,
     bodyTimeout: options.timeouts.bodyMs,
@@ -86,19 +129,6 @@ function openLane(options: HttpClientOptions, target: Target): Lane {
     keepAliveTimeout: IDLE_MS,
     allowH2: false,
   });
-  const blocking = (options.pipelining ?? 1) === 1;
-  const lane: Lane = {
-    served: false,
-    dispatch(request, handler) {
-      // undici takes any iterable and writes its parts as they are; its types know only some
-      client.dispatch({ ...request, body: request.body as Uint8Array | null, blocking }, handler);
-    },
-    close: () => client.destroy(),
-  };
-  client.on("disconnect", () => {
-    lane.served = false;
-  });
-  return lane;
 }
 
 function targetOf({ url, proxy, tls, timeouts }: HttpClientOptions): Target {

@@ -13,6 +13,16 @@ export interface ClientTls {
   readonly insecure?: boolean;
 }
 
+/** Certificates and keys that may be replaced while the client is open. */
+export interface RenewableTls {
+  readonly tls?: ClientTls;
+  /**
+   * Calls back with others as they come: new connections use them, and those that stand end with what is in flight on
+   * them. The answer stops that.
+   */
+  readonly onTls?: (renew: (tls: ClientTls) => void) => () => void;
+}
+
 /** The words as Node's tls has them. */
 export function nodeTls(tls: ClientTls | undefined): NodeTls {
   if (tls === undefined) return {};

@@ -4,6 +4,8 @@ import type { Backend, BackendContext, FollowedModel } from "../../core/backend.
 import type { Signature } from "../../core/model.ts";
 import { completeSignature } from "../../core/signature.ts";
 import type { Connection, Door } from "../connection.ts";
+import type { WatchFolder } from "../onnx/watch.ts";
+import type { RenewableTls } from "../tls.ts";
 import { urlOf } from "./addresses.ts";
 import { type LiveCatalog, openCatalog } from "./catalog.ts";
 import { controlOf } from "./control.ts";
@@ -18,7 +20,7 @@ import { openPool, type ServerPool } from "./pool.ts";
 import { openSignatureWatch } from "./signature-watch.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
-import { readTls, type TlsFiles } from "./tls.ts";
+import { type LiveTls, openTls, type TlsFiles } from "./tls.ts";
 import { openWarmth, type Warmth } from "./warmth.ts";
 import type { EndpointsWord, SharedWords } from "./words.ts";
 
@@ -26,6 +28,8 @@ import type { EndpointsWord, SharedWords } from "./words.ts";
 export interface Seams {
   readonly clients: Clients;
   readonly resolver: Resolver;
+  /** Watches folders of files; the system's own when absent. */
+  readonly watch?: WatchFolder;
 }
 
 export interface ExternalOptions {
@@ -45,8 +49,14 @@ export interface ExternalOptions {
 export async function openExternal(options: ExternalOptions, context: BackendContext, seams: Seams): Promise<Backend> {
   const { kind, words } = options;
   const { name: backend, env } = context;
-  const tls = await readTls(words.tls, context.baseDir);
   const warmth = await openWarmth(words.warmUp, context);
+  // last of what may fail: from here on its files are followed
+  const tls = await openTls(words.tls, {
+    backend,
+    env,
+    baseDir: context.baseDir,
+    ...(seams.watch === undefined ? {} : { watch: seams.watch }),
+  });
   const followed = openFollowed(Object.keys(words.models));
   const epochs = openEpochs(crypto.randomUUID());
   const catalog = openCatalog({ backend, env, sources: () => pool.list() });
@@ -115,6 +125,7 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
       watch.close();
       signatures.close();
       await pool.close();
+      await tls?.close();
     },
   };
 }
@@ -124,7 +135,7 @@ interface Frame {
   readonly options: ExternalOptions;
   readonly context: BackendContext;
   readonly seams: Seams;
-  readonly tls: TlsFiles | undefined;
+  readonly tls: LiveTls | undefined;
   readonly followed: Followed;
   readonly catalog: LiveCatalog;
   readonly signatures: Signatures;
@@ -184,8 +195,13 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
 }
 
 /** A server found under a name shows that name in its certificate, unless the config says another. */
-function tlsFor(tls: TlsFiles | undefined, { serverName }: Place): TlsFiles | undefined {
-  return serverName === undefined ? tls : { serverName, ...tls };
+function tlsFor(tls: LiveTls | undefined, { serverName }: Place): RenewableTls {
+  const of = (files: TlsFiles | undefined) => (serverName === undefined ? files : { serverName, ...files });
+  const now = of(tls?.now);
+  return {
+    ...(now === undefined ? {} : { tls: now }),
+    ...(tls === undefined ? {} : { onTls: (renew) => tls.onChange(() => renew(of(tls.now) ?? {})) }),
+  };
 }
 
 function follow({ followed, signatures, epochs }: Frame, pool: ServerPool, model: FollowedModel): () => void {

@@ -6,7 +6,7 @@ import type { RunSliced } from "../../core/run.ts";
 import type { Door, GrpcClient, GrpcDoor, HttpClient, HttpDoor, Waiting } from "../connection.ts";
 import type { GrpcClientOptions } from "../grpc-client.ts";
 import type { HttpClientOptions } from "../http-client.ts";
-import type { ClientTls } from "../tls.ts";
+import type { RenewableTls } from "../tls.ts";
 import { headersBack, headersOf } from "./headers.ts";
 import type { SharedWords } from "./words.ts";
 
@@ -22,7 +22,7 @@ export interface DoorOptions {
   readonly endpoint: string;
   readonly url: URL;
   readonly words: SharedWords;
-  readonly tls: ClientTls | undefined;
+  readonly tls: RenewableTls;
   readonly env: Env;
   readonly run: RunSliced;
   readonly clients: Clients;
@@ -45,7 +45,7 @@ export function openDoor(options: DoorOptions): OpenDoor {
     open.push(client);
     return client;
   };
-  const common = { env, proxy: env.variables, ...(tls === undefined ? {} : { tls }) };
+  const common = { env, proxy: env.variables, ...tls };
   return {
     backend: options.backend,
     endpoint: options.endpoint,

@@ -110,7 +110,9 @@ const tls = z
       .describe("The name in the servers' certificates, where it is not the host."),
   })
   .refine((words) => (words.cert === undefined) === (words.key === undefined), "expected cert and key together")
-  .describe("TLS to the servers; with it a bare host:port is reached by TLS.");
+  .describe(
+    "TLS to the servers; with it a bare host:port is reached by TLS. Its files are read again when they change.",
+  );
 
 const timeouts = z
   .strictObject({

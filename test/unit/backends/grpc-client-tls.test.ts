@@ -1,9 +1,11 @@
+import type { PeerCertificate } from "node:tls";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import type { GrpcClient } from "../../../backends/connection.ts";
+import type { ClientTls } from "../../../backends/tls.ts";
 import { makeCerts } from "../../support/upstream-certs.ts";
 import { faultOf, patient } from "../../support/upstream-client.ts";
-import { type GrpcHandlers, grpcUpstream, testGrpcClient, UNARY } from "../../support/upstream-grpc.ts";
+import { EXCHANGE, type GrpcHandlers, grpcUpstream, testGrpcClient, UNARY } from "../../support/upstream-grpc.ts";
 import { testProxy } from "../../support/upstream-proxy.ts";
 
 const closing: (() => Promise<void>)[] = [];
@@ -43,6 +45,57 @@ describe.skipIf(certs === undefined)("gRPC over TLS (needs openssl)", () => {
     closing.push(() => client.close());
     return `${await client.unary(UNARY, HELLO, patient())}`;
   }
+
+  it("takes other certificates for new calls, and lets those in flight end on the connection that they have", async () => {
+    const pair = { private_key: own.key, cert_chain: own.cert };
+    const peers: string[] = [];
+    const seen = (call: { getAuthContext(): unknown }) => {
+      const { sslPeerCertificate: peer } = call.getAuthContext() as { sslPeerCertificate?: PeerCertificate };
+      peers.push(`${peer?.subject.CN}`);
+    };
+    const server = await grpcUpstream(
+      {
+        unary(call, answer) {
+          seen(call);
+          answer(null, call.request);
+        },
+        exchange(call) {
+          seen(call);
+          call.on("data", (bytes: Buffer) => call.write(bytes));
+          call.on("end", () => call.end());
+        },
+      },
+      { credentials: ServerCredentials.createSsl(ca, [pair], true) },
+    );
+    closing.push(() => server.close());
+    let renew = (_: ClientTls) => {};
+    let isFollowed = true;
+    const client = testGrpcClient(server.url, {
+      tls: { ca, ...ours },
+      onTls(listener) {
+        renew = listener;
+        return () => {
+          isFollowed = false;
+        };
+      },
+    });
+    closing.push(() => client.close());
+    const exchange = client.exchange(EXCHANGE, patient());
+    const parts = exchange.messages[Symbol.asyncIterator]();
+    await exchange.send(HELLO);
+    expect(`${(await parts.next()).value}`).toBe("hello");
+    renew({ ca, ...own });
+    expect(`${await client.unary(UNARY, HELLO, patient())}`).toBe("hello");
+    await exchange.send(HELLO);
+    expect(`${(await parts.next()).value}`).toBe("hello");
+    exchange.half();
+    expect((await parts.next()).done).toBe(true);
+    expect(peers).toEqual(["client", "server"]);
+    renew({ ca: stranger.ca });
+    expect((await faultOf(client.unary(UNARY, HELLO, patient()))).code).toBe("unavailable");
+    await client.close();
+    expect(isFollowed).toBe(false);
+  });
 
   it("trusts the authority and the name that it was given, or any when it was told so", async () => {
     const url = await secure(false);

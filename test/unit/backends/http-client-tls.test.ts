@@ -1,12 +1,13 @@
 import type { Server } from "node:net";
-import { createServer, type TlsOptions } from "node:tls";
+import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpClient } from "../../../backends/connection.ts";
 import type { ClientTls } from "../../../backends/tls.ts";
+import { until } from "../../support/http-client.ts";
 import { makeCerts } from "../../support/upstream-certs.ts";
 import { faultOf, GET, POST, patient, testClient } from "../../support/upstream-client.ts";
 import { testProxy } from "../../support/upstream-proxy.ts";
-import { okAnswer, rawUpstream, type Upstream } from "../../support/upstream-raw.ts";
+import { okAnswer, rawUpstream, type Upstream, type UpstreamRequest } from "../../support/upstream-raw.ts";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -43,6 +44,48 @@ describe.skipIf(certs === undefined)("TLS (needs openssl)", () => {
     closing.push(() => server.close());
     return server;
   }
+
+  it("takes other certificates for new connections, and ends those that stand with what is in flight on them", async () => {
+    const held: UpstreamRequest[] = [];
+    const server = await rawUpstream(
+      (request) =>
+        void (request.line.startsWith("GET") ? held.push(request) : request.socket.write(okAnswer("secret"))),
+      {
+        scheme: "https",
+        listen: (onSocket): Server =>
+          createServer({ ...own, ca, requestCert: true, rejectUnauthorized: false }, onSocket),
+      },
+    );
+    closing.push(() => server.close());
+    let renew = (_: ClientTls) => {};
+    let isFollowed = true;
+    const asking = client(server.url, {
+      tls: { ca, ...ours },
+      onTls(listener) {
+        renew = listener;
+        return () => {
+          isFollowed = false;
+        };
+      },
+    });
+    await asking.ask(POST, patient());
+    const late = asking.ask(GET, patient());
+    await until(() => held.length === 1);
+    renew({ ca, ...own });
+    for (let i = 0; i < 2; i += 1) await asking.ask(POST, patient());
+    held[0]?.socket.write(okAnswer("late"));
+    expect(`${(await late).body}`).toBe("late");
+    const shown = server.requests.map(({ socket }) => (socket as TLSSocket).getPeerCertificate().subject?.CN);
+    expect(shown).toEqual(["client", "client", "server", "server"]);
+    expect(server.requests.map(({ connection }) => connection)).toEqual([1, 1, 2, 2]);
+    // the old one is gone
+    await until(() => server.open === 1);
+    // what is not to be trusted any longer is not
+    renew({ ca: stranger.ca });
+    expect((await faultOf(asking.ask(POST, patient()))).code).toBe("unavailable");
+    await asking.close();
+    expect(isFollowed).toBe(false);
+  });
 
   it("trusts the authority that it was given, over one connection", async () => {
     const server = await secureServer();

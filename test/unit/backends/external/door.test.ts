@@ -41,7 +41,7 @@ function setUp(words: Readonly<Record<string, unknown>> = {}, answer: ReadonlyMa
     endpoint: "b/a:1",
     url: new URL("http://a:1"),
     words: kind.options.parse({ endpoints: ["a:1"], ...words }) as SharedWords,
-    tls: undefined,
+    tls: {},
     env,
     run: (work) => runNow(work),
     clients,
