@@ -6,7 +6,7 @@ import { deferInputs, type TensorHead } from "../core/deferred.ts";
 import type { DecodedRequest, DecodeMemo } from "../core/protocol.ts";
 import type { InferRequest } from "../core/request.ts";
 import type { Parameters } from "../core/tensor.ts";
-import { openWriter } from "../policies/cache/canonical.ts";
+import { NUMBER_BYTES, openWriter } from "../policies/cache/canonical.ts";
 import type { Contents } from "../policies/cache/contents.ts";
 import { type Content, TAGGED_BYTES, tagOf } from "../policies/cache/key.ts";
 import type { Room } from "../policies/cache/room.ts";
@@ -50,16 +50,13 @@ export function openMemo(options: MemoOptions): Memo {
   const { contents, secret, maxBytes = MEMO_BYTES } = options;
   const label = (words: string) => createHmac("sha256", secret).update(`sluice bodies 1: ${words}`).digest();
   const keys = { form: label("form"), tag: label("tag") };
+  const formOf = openForms(keys.form);
   const store = openStore<Remembered>({ maxBytes, dead: () => false, admission: false });
   const shelf = store.shelf("bodies", maxBytes);
   return {
     key(words, body) {
-      const form = openWriter();
-      form.count(words.length);
-      for (const word of words) form.text(word);
-      form.count(body.byteLength);
-      form.bytes(body.byteLength < TAGGED_BYTES ? body : tagAtOnce(body, keys.tag));
-      return hash("sha256", form.behind(keys.form), "binary");
+      const bytes = body.byteLength < TAGGED_BYTES ? body : tagAtOnce(body, keys.tag);
+      return hash("sha256", formOf(words, body.byteLength, bytes), "binary");
     },
     find<D extends DecodedRequest>(key: string, decode: () => Promise<D>): D | undefined {
       const known = shelf.get(key);
@@ -80,6 +77,50 @@ export function openMemo(options: MemoOptions): Memo {
       shelf.set(key, { decoded: { ...decoded, request }, heads, content }, weightOf(request, heads, content));
     },
   };
+}
+
+/** Words that are kept as they were written, one list for each path. */
+const MOST_WORDS = 256;
+/** Which of the words is the path: what differs most. Any would do, since all are compared. */
+const PATH = 2;
+
+/**
+ * The form of a request, lent until the next call: the key, the words, the length of the body, and the body or what stands
+ * for a large one. Words are written once for as long as requests with the same ones come.
+ */
+function openForms(key: Uint8Array): (words: readonly string[], length: number, body: Uint8Array) => Uint8Array {
+  const known = new Map<string, { readonly words: readonly string[]; readonly written: Uint8Array }>();
+  let form = Buffer.alloc(2 * TAGGED_BYTES);
+  const writtenOf = (words: readonly string[]): Uint8Array => {
+    const path = words[PATH] ?? "";
+    const one = known.get(path);
+    if (one !== undefined && isEqual(one.words, words)) return one.written;
+    const written = write(words, key);
+    if (known.size >= MOST_WORDS) known.clear();
+    known.set(path, { words, written });
+    return written;
+  };
+  return (words, length, body) => {
+    const written = writtenOf(words);
+    const bodyAt = written.byteLength + NUMBER_BYTES;
+    const end = bodyAt + body.byteLength;
+    if (end > form.byteLength) form = Buffer.alloc(2 * end);
+    form.set(written);
+    form.writeDoubleLE(length, written.byteLength);
+    form.set(body, bodyAt);
+    return form.subarray(0, end);
+  };
+}
+
+function write(words: readonly string[], key: Uint8Array): Uint8Array {
+  const writer = openWriter();
+  writer.count(words.length);
+  for (const word of words) writer.text(word);
+  return Uint8Array.from(writer.behind(key));
+}
+
+function isEqual(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((word, i) => word === b[i]);
 }
 
 function headOf({ name, datatype, shape, parameters }: TensorHead): TensorHead {

@@ -19,7 +19,8 @@ export interface Writer {
 
 /** Bytes of a key. */
 export const KEY_BYTES = 32;
-const NUMBER_BYTES = 8;
+/** Of a number, such as the length before a part. */
+export const NUMBER_BYTES = 8;
 /** Of most questions more than enough. */
 const FIRST_BYTES = 1024;
 

@@ -4,7 +4,7 @@ import { createCipheriv, createHmac, hash } from "node:crypto";
 import type { InferRequest, RequestedOutput } from "../../core/request.ts";
 import type { Sliced } from "../../core/run.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { KEY_BYTES, openWriter, type Writer } from "./canonical.ts";
+import { KEY_BYTES, NUMBER_BYTES, openWriter, type Writer } from "./canonical.ts";
 
 /** The digests of one question, whoever asks it of whichever version. */
 export interface Content {
@@ -40,6 +40,7 @@ export interface Mark {
 export interface Digests {
   /** Digests the inputs, about 4 MiB between two stops; a small question needs none. */
   content(request: InferRequest): Sliced<Content>;
+  /** Much sooner for an `asked` that it has seen before. */
   mark(content: Content, asked: Asked): Mark;
 }
 
@@ -49,6 +50,12 @@ export interface DigestOptions {
   /** What tests put in the place of the first digest to see the second one at work. */
   readonly first?: (message: Uint8Array) => string;
 }
+
+const FIRST_BYTES = 32;
+const PROOF_BYTES = 64;
+/** Where both stand in the form of a mark: behind its key, each behind its length. */
+const FIRST_AT = KEY_BYTES + NUMBER_BYTES;
+const PROOF_AT = FIRST_AT + FIRST_BYTES + NUMBER_BYTES;
 
 /** From here on bytes go into a form by their tag: below, a tag costs more than the bytes. See docs/cache.md. */
 export const TAGGED_BYTES = 4096;
@@ -69,7 +76,20 @@ export function openDigests({ secret, first = sha256 }: DigestOptions): Digests 
     short.bytes(yield* tagOf(whole, keys.proofTag));
     return short;
   }
-  const proofOf = (form: Writer) => bytesOf(hash("blake2b512", form.behind(keys.proof), "binary"));
+  const proofOf = (message: Uint8Array) => bytesOf(hash("blake2b512", message, "binary"));
+  /** Written once for all questions that are asked under the same words. */
+  const forms = new WeakMap<Asked, Uint8Array>();
+  const formOf = (asked: Asked): Uint8Array => {
+    const known = forms.get(asked);
+    if (known !== undefined) return known;
+    const form = openWriter();
+    form.bytes(new Uint8Array(FIRST_BYTES));
+    form.bytes(new Uint8Array(PROOF_BYTES));
+    writeAsked(form, asked);
+    const bytes = form.behind(keys.first).slice();
+    forms.set(asked, bytes);
+    return bytes;
+  };
   return {
     *content(request) {
       const inputs = byName(request.inputs);
@@ -85,14 +105,16 @@ export function openDigests({ secret, first = sha256 }: DigestOptions): Digests 
         form.bytes(yield* tagOf(input.data, keys.proofTag));
       }
       const short = form.bytesWritten > LONG_BYTES ? yield* shortened(form) : form;
-      return { head, first: bytesOf(sha256(short.behind(keys.first))), proof: proofOf(short) };
+      return { head, first: bytesOf(sha256(short.behind(keys.first))), proof: proofOf(short.behind(keys.proof)) };
     },
     mark(content, asked) {
-      const form = openWriter();
-      form.bytes(content.first);
-      form.bytes(content.proof);
-      writeAsked(form, asked);
-      return { key: first(form.behind(keys.first)), proof: proofOf(form), head: content.head };
+      const form = formOf(asked);
+      form.set(content.first, FIRST_AT);
+      form.set(content.proof, PROOF_AT);
+      form.set(keys.first);
+      const key = first(form);
+      form.set(keys.proof);
+      return { key, proof: proofOf(form), head: content.head };
     },
   };
 }

@@ -88,14 +88,23 @@ export function openQuestions(parts: QuestionParts): Questions {
     if (whyNot !== undefined) return whyNot;
     if (made === undefined) return "nobody knows what the model is made of";
     const tenant = options.by === "tenant" ? call.tenant : undefined;
-    const headers = options.headers.map((name) => [name, call.headers.get(name)] as const);
     return {
-      asked: { model, version, identity: made.id, tenant, headers },
+      asked: askedOf(made, tenant, call),
       identity: made,
       tenant,
       generation: room.generation(model, tenant),
       hasRows: told !== undefined && hasRows(told.metadata),
     };
+  };
+  // one object for all who ask under the same words, where neither tenant nor headers count
+  let usual: Asked | undefined;
+  const askedOf = ({ id }: Identity, tenant: string | undefined, call: Call): Asked => {
+    if (tenant === undefined && options.headers.length === 0) {
+      if (usual?.identity !== id) usual = { model, version, identity: id, tenant, headers: [] };
+      return usual;
+    }
+    const headers = options.headers.map((name) => [name, call.headers.get(name)] as const);
+    return { model, version, identity: id, tenant, headers };
   };
   const questionOf = ({ identity: made, tenant, generation }: Frame, mark: Mark, lookMs: number): Question => {
     // both digests: the first alone does not tell all questions apart

@@ -81,6 +81,23 @@ describe("the memory of bodies", () => {
     }
   });
 
+  it("has the same key for the same words whatever was asked between, of that path and of many others", () => {
+    const { memo } = setUp();
+    const body = new Uint8Array(300).fill(5);
+    const wordsOf = (n: number, more = "") => ["oip", "POST", `/m${n % 600}/infer`, more, "{}", `${n}`, ""];
+    const keys = Array.from({ length: 1_200 }, (_, n) => memo.key(wordsOf(n), body));
+    expect(new Set(keys).size).toBe(1_200);
+    for (const n of [0, 599, 600, 1_199, 0]) {
+      expect(memo.key(wordsOf(n), body)).toBe(keys[n]);
+      expect(memo.key(wordsOf(n, "q"), body)).not.toBe(keys[n]);
+      expect(memo.key(wordsOf(n).slice(1), body)).not.toBe(keys[n]);
+      expect(memo.key(wordsOf(n), new Uint8Array(9_000))).not.toBe(keys[n]);
+    }
+    const small = memo.key(["a"], new Uint8Array(1));
+    memo.key(["a"], new Uint8Array(4_000).fill(9));
+    expect(memo.key(["a"], new Uint8Array(1))).toBe(small);
+  });
+
   it("keeps no more than its bytes: the oldest go", () => {
     const { memo, decodedOf, digested } = setUp(20_000);
     for (let n = 0; n < 1_000; n += 1) memo.keep(`${n}`, digested(decodedOf(new Uint8Array(1_000))));

@@ -167,6 +167,20 @@ describe("the digests", () => {
     expect(Buffer.from(other.proof).equals(markOf(BASE).proof)).toBe(false);
   });
 
+  it("are the same for one question whatever was asked between, under the same words or others", () => {
+    const own = openDigests({ secret: SECRET });
+    const work = own.content(BASE).next();
+    if (!work.done) throw new Error("expected a small question");
+    const under = (model: string): Asked => ({ ...ASKED, model, headers: [["x-lang", model.repeat(300)]] });
+    const [a, b] = [under("a"), under("b")];
+    const first = [textOf(own.mark(work.value, a)), textOf(own.mark(work.value, b))];
+    const other = { ...work.value, first: new Uint8Array(32).fill(9), proof: new Uint8Array(64).fill(9) };
+    for (let n = 0; n < 3; n += 1) {
+      for (const asked of [a, b, ASKED]) own.mark(other, asked);
+      expect([textOf(own.mark(work.value, a)), textOf(own.mark(work.value, { ...b }))]).toEqual(first);
+    }
+  });
+
   it("have 256 and 512 bits, and a head that a person can read", () => {
     const mark = markOf(BASE);
     expect([mark.key.length, mark.proof.byteLength]).toEqual([32, 64]);
