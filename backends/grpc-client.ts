@@ -23,6 +23,8 @@ import type { ClientTls, RenewableTls } from "./tls.ts";
 export interface GrpcClientOptions extends GrpcDoor, RenewableTls {
   /** Where the server is; https or grpcs for TLS. A path in it is put before that of each call. */
   readonly url: URL;
+  /** Where the URL's host was found: connections go there, and the server hears of the host as the URL has it. */
+  readonly address?: string;
   readonly env: Env;
   /** How long a call waits for a connection, in milliseconds. */
   readonly connectTimeoutMs: number;
@@ -197,13 +199,15 @@ function lineOf(options: GrpcClientOptions): Line {
 }
 
 function channelOf(options: GrpcClientOptions): Channel {
-  const { url, tls, proxy } = options;
+  const { url, address, tls, proxy } = options;
   const isSecure = url.protocol === "https:" || url.protocol === "grpcs:";
-  const authority = `${url.hostname}:${url.port || (isSecure ? "443" : "80")}`;
+  const port = url.port || (isSecure ? "443" : "80");
+  const authority = `${url.hostname}:${port}`;
+  const there = address === undefined ? authority : `${address.includes(":") ? `[${address}]` : address}:${port}`;
   const through =
     proxy === undefined ? undefined : proxyFor(new URL(`${isSecure ? "https" : "http"}://${authority}`), proxy);
   const creds = through === undefined ? undefined : proxyCredentials(through);
-  const target = through === undefined ? authority : `${through.hostname}:${through.port || "80"}`;
+  const target = through === undefined ? there : `${through.hostname}:${through.port || "80"}`;
   const channel: ChannelOptions = {
     "grpc.default_authority": tls?.serverName ?? authority,
     "grpc.max_receive_message_length": options.maxMessageBytes,
@@ -222,8 +226,8 @@ function channelOf(options: GrpcClientOptions): Channel {
     // process.env is read by the command line only
     "grpc.enable_http_proxy": 0,
     "grpc-node.flow_control_window": options.windowBytes ?? WINDOW_BYTES,
-    ...nameOf(tls, url.hostname),
-    ...(through === undefined ? {} : { "grpc.http_connect_target": `dns:${authority}` }),
+    ...nameOf(options),
+    ...(through === undefined ? {} : { "grpc.http_connect_target": `dns:${there}` }),
     ...(creds === undefined ? {} : { "grpc.http_connect_creds": creds }),
   };
   return new Channel(`dns:${target}`, isSecure ? secure(tls, url.hostname) : credentials.createInsecure(), channel);
@@ -246,8 +250,10 @@ function secure(tls: ClientTls | undefined, hostname: string) {
 const NAME_OF_ADDRESS = "address.invalid";
 
 /** The name for the handshake, where grpc-js must not take the target's. */
-function nameOf(tls: ClientTls | undefined, hostname: string): ChannelOptions {
-  const name = tls?.serverName ?? (isIP(bare(hostname)) === 0 ? undefined : NAME_OF_ADDRESS);
+function nameOf({ url, address, tls }: GrpcClientOptions): ChannelOptions {
+  const isAddress = isIP(bare(url.hostname)) !== 0;
+  const own = isAddress ? NAME_OF_ADDRESS : address === undefined ? undefined : url.hostname;
+  const name = tls?.serverName ?? own;
   return name === undefined ? {} : { "grpc.ssl_target_name_override": name };
 }
 

@@ -5,12 +5,14 @@ import { InferError } from "../core/error.ts";
 import type { HttpClient } from "./connection.ts";
 import { type Addition, askStream, askWhole, type Lane } from "./http-exchange.ts";
 import { openLanes } from "./lanes.ts";
-import { type Environment, proxyCredentials, proxyFor } from "./proxy.ts";
+import { type Environment, placeOf, proxyCredentials, proxyFor } from "./proxy.ts";
 import { nodeTls, type RenewableTls } from "./tls.ts";
 
 export interface HttpClientOptions extends RenewableTls {
   /** Where the server is. A path in it is put before the path of each request. */
   readonly url: URL;
+  /** Where the URL's host was found: connections go there, and the server hears of the host as the URL has it. */
+  readonly address?: string;
   /** Connections at most. */
   readonly connections: number;
   /** Requests in flight on one connection; those said to be idempotent share it. */
@@ -131,26 +133,36 @@ function clientOf(options: HttpClientOptions, { origin, connect }: Target): Clie
   });
 }
 
-function targetOf({ url, proxy, tls, timeouts }: HttpClientOptions): Target {
+function targetOf({ url, address, proxy, tls, timeouts }: HttpClientOptions): Target {
   const shared = { timeout: timeouts.connectMs, allowH2: false };
   const connect = buildConnector({ ...shared, ...nodeTls(tls) });
   const prefix = url.pathname.replace(/\/+$/, "");
   const through = proxy === undefined ? undefined : proxyFor(url, proxy);
-  if (through === undefined) return { origin: url.origin, connect, prefix, headers: {} };
+  if (through === undefined) return { origin: url.origin, connect: connectTo(address, connect), prefix, headers: {} };
+  const there = placeOf(url, address);
   const credentials = proxyCredentials(through);
   const headers: Record<string, string> =
     credentials === undefined ? {} : { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
   if (url.protocol === "https:") {
-    return { origin: url.origin, connect: tunnel({ url, through, headers, timeouts, connect }), prefix, headers: {} };
+    return {
+      origin: url.origin,
+      connect: tunnel({ url: there, through, headers, timeouts, connect }),
+      prefix,
+      headers: {},
+    };
   }
   const { protocol, hostname, port, host } = through;
   const toProxy = buildConnector(shared);
   return {
     origin: url.origin,
-    prefix: url.origin + prefix,
+    prefix: there.origin + prefix,
     connect: (from, done) => toProxy({ ...from, protocol, hostname: bare(hostname), port, host }, done),
     headers,
   };
+}
+
+function connectTo(address: string | undefined, connect: buildConnector.connector): buildConnector.connector {
+  return address === undefined ? connect : (from, done) => connect({ ...from, hostname: address }, done);
 }
 
 interface Tunnel {

@@ -45,3 +45,11 @@ function bypassed(url: URL, list: string): boolean {
 function bare(host: string): string {
   return host.startsWith("[") ? host.slice(1, -1) : host;
 }
+
+/** The URL with the address at which its host was found, for a proxy that is to connect there and nowhere else. */
+export function placeOf(url: URL, address: string | undefined): URL {
+  if (address === undefined) return url;
+  const there = new URL(url);
+  there.hostname = address.includes(":") ? `[${address}]` : address;
+  return there;
+}

@@ -20,7 +20,7 @@ import { openPool, type ServerPool } from "./pool.ts";
 import { openSignatureWatch } from "./signature-watch.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
-import { type LiveTls, openTls, type TlsFiles } from "./tls.ts";
+import { type LiveTls, openTls } from "./tls.ts";
 import { openWarmth, type Warmth } from "./warmth.ts";
 import type { EndpointsWord, SharedWords } from "./words.ts";
 
@@ -150,9 +150,9 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
   const door = openDoor({
     backend: context.name,
     endpoint: id,
-    url: urlOf(place.address, { tls: words.tls !== undefined }),
+    ...urlAt(place, words),
     words,
-    tls: tlsFor(frame.tls, place),
+    tls: renewable(frame.tls),
     env: context.env,
     run: context.run,
     clients: frame.seams.clients,
@@ -194,14 +194,15 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
   });
 }
 
-/** A server found under a name shows that name in its certificate, unless the config says another. */
-function tlsFor(tls: LiveTls | undefined, { serverName }: Place): RenewableTls {
-  const of = (files: TlsFiles | undefined) => (serverName === undefined ? files : { serverName, ...files });
-  const now = of(tls?.now);
-  return {
-    ...(now === undefined ? {} : { tls: now }),
-    ...(tls === undefined ? {} : { onTls: (renew) => tls.onChange(() => renew(of(tls.now) ?? {})) }),
-  };
+/** Where it is called what it is called, and where that was found. */
+function urlAt({ address, foundAs }: Place, words: SharedWords): { readonly url: URL; readonly address?: string } {
+  const tls = words.tls !== undefined;
+  if (foundAs === undefined) return { url: urlOf(address, { tls }) };
+  return { url: urlOf({ ...address, host: foundAs }, { tls }), address: address.host };
+}
+
+function renewable(tls: LiveTls | undefined): RenewableTls {
+  return tls === undefined ? {} : { tls: tls.now, onTls: (renew) => tls.onChange(() => renew(tls.now)) };
 }
 
 function follow({ followed, signatures, epochs }: Frame, pool: ServerPool, model: FollowedModel): () => void {

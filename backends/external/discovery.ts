@@ -9,8 +9,8 @@ import { type EndpointsWord, type EntryWords, entryList } from "./words.ts";
 
 /** A server as it was found. */
 export interface Place extends EntryWords {
-  /** The name in its certificate, where it was found under another one than its address. */
-  readonly serverName?: string;
+  /** The name under which its address was found: it is spoken to by that name. */
+  readonly foundAs?: string;
 }
 
 /** Asks the system, or what a test puts in its place. */
@@ -98,7 +98,7 @@ function repeat(options: DiscoveryOptions, everyMs: number, look: () => Promise<
 async function byName(resolver: Resolver, named: ServerAddress): Promise<readonly Place[]> {
   const hosts = await resolver.addresses(named.host);
   if (hosts.length === 0) throw new Error(`expected at least one address of ${named.host}, got none`);
-  return hosts.map((host) => ({ ...place({ ...named, host }), serverName: named.host }));
+  return hosts.map((host) => ({ ...place({ ...named, host }), foundAs: named.host.replace(/\.$/, "") }));
 }
 
 async function bySrv(resolver: Resolver, name: string): Promise<readonly Place[]> {

@@ -21,6 +21,8 @@ export interface DoorOptions {
   /** The endpoint's id. */
   readonly endpoint: string;
   readonly url: URL;
+  /** Where the URL's host was found, when that is known. */
+  readonly address?: string;
   readonly words: SharedWords;
   readonly tls: RenewableTls;
   readonly env: Env;
@@ -45,6 +47,10 @@ export function openDoor(options: DoorOptions): OpenDoor {
     open.push(client);
     return client;
   };
+  const addressOf = (asked: URL) => {
+    const { address } = options;
+    return address === undefined || asked.hostname !== url.hostname ? {} : { address };
+  };
   const common = { env, proxy: env.variables, ...tls };
   return {
     backend: options.backend,
@@ -56,6 +62,7 @@ export function openDoor(options: DoorOptions): OpenDoor {
       const client = clients.http({
         ...common,
         url: asked.url ?? url,
+        ...addressOf(asked.url ?? url),
         connections: words.limits.inFlight + MORE_CONNECTIONS,
         timeouts: {
           connectMs: words.timeouts.connect,
@@ -72,6 +79,7 @@ export function openDoor(options: DoorOptions): OpenDoor {
         clients.grpc({
           ...common,
           url: asked.url ?? url,
+          ...addressOf(asked.url ?? url),
           connectTimeoutMs: words.timeouts.connect,
           maxMessageBytes: words.limits.answer,
           ...(asked.faultOf === undefined ? {} : { faultOf: asked.faultOf }),

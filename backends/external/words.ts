@@ -70,7 +70,9 @@ const endpoints = z
     [
       entryList.min(1, `expected ${ENDPOINTS_EXPECTED}, got an empty list`),
       z.strictObject({
-        dns: serverAddress().describe("name:port, or a URL: each A and AAAA record of the name is an endpoint."),
+        dns: serverAddress().describe(
+          "name:port, or a URL: each A and AAAA record of the name is an endpoint, and hears itself called by the name.",
+        ),
         every: every("10s").describe("How often the name is resolved again."),
       }),
       z.strictObject({

@@ -97,6 +97,27 @@ describe.skipIf(certs === undefined)("gRPC over TLS (needs openssl)", () => {
     expect(isFollowed).toBe(false);
   });
 
+  it("goes to the address that it was given, and checks and says the name that the URL has", async () => {
+    const pair = { private_key: own.key, cert_chain: own.cert };
+    const hosts: string[] = [];
+    const server = await grpcUpstream(
+      {
+        unary(call, answer) {
+          hosts.push(call.getHost());
+          answer(null, call.request);
+        },
+      },
+      { credentials: ServerCredentials.createSsl(null, [pair]) },
+    );
+    closing.push(() => server.close());
+    const { port } = server.url;
+    const at = (name: string) =>
+      asked(new URL(`https://${name}:${port}`), { tls: { ca }, address: "127.0.0.1", connectTimeoutMs: 2_000 });
+    expect(await at("backend.test")).toBe("hello");
+    expect((await faultOf(at("elsewhere.test"))).code).toBe("unavailable");
+    expect(hosts).toEqual([`backend.test:${port}`]);
+  });
+
   it("trusts the authority and the name that it was given, or any when it was told so", async () => {
     const url = await secure(false);
     for (const tls of [{ ca }, { ca, serverName: "backend.test" }, { insecure: true }]) {

@@ -87,6 +87,26 @@ describe.skipIf(certs === undefined)("TLS (needs openssl)", () => {
     expect(isFollowed).toBe(false);
   });
 
+  it("goes to the address that it was given, and checks and says the name that the URL has", async () => {
+    const names: unknown[] = [];
+    const server = await secureServer({
+      SNICallback(name, done) {
+        names.push(name);
+        done(null);
+      },
+    });
+    const at = (name: string) => new URL(`https://${name}:${server.port}`);
+    const asked = (name: string) => {
+      const asking = testClient({ url: at(name) }, { tls: { ca }, address: "127.0.0.1" });
+      closing.push(() => asking.close());
+      return asking.ask(POST, patient());
+    };
+    expect(`${(await asked("backend.test")).body}`).toBe("secret");
+    expect((await faultOf(asked("elsewhere.test"))).message).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/);
+    expect(names).toEqual(["backend.test", "elsewhere.test"]);
+    expect(server.requests.map(({ headers }) => headers.get("host"))).toEqual([`backend.test:${server.port}`]);
+  });
+
   it("trusts the authority that it was given, over one connection", async () => {
     const server = await secureServer();
     const asking = client(server.url, { tls: { ca } });

@@ -54,7 +54,7 @@ describe("a name in DNS", () => {
     );
     await settle();
     expect(addresses()).toEqual([["10.0.0.1:443/v", "[fd00::1]:443/v"]]);
-    expect(found[0]?.[0]).toMatchObject({ serverName: "triton.models.svc", address: { scheme: "https" } });
+    expect(found[0]?.[0]).toMatchObject({ foundAs: "triton.models.svc", address: { scheme: "https" } });
   });
 
   test("is resolved again after each interval, and again only when the last time is over", async () => {

@@ -10,7 +10,13 @@ import { openCall } from "../../../../core/call.ts";
 import { runNow } from "../../../../wire/sliced.ts";
 import { fakeClock, fakeEnv } from "../../../support/fake-env.ts";
 
-function setUp(words: Readonly<Record<string, unknown>> = {}, answer: ReadonlyMap<string, string> = new Map()) {
+interface Told {
+  /** Headers of every answer. */
+  readonly answer?: ReadonlyMap<string, string>;
+  readonly address?: string;
+}
+
+function setUp(words: Readonly<Record<string, unknown>> = {}, { answer = new Map(), address }: Told = {}) {
   const env = { ...fakeEnv(), variables: { http_proxy: "http://proxy:3128" } };
   const opened: { http: HttpClientOptions[]; grpc: GrpcClientOptions[]; closed: number } = {
     http: [],
@@ -42,6 +48,7 @@ function setUp(words: Readonly<Record<string, unknown>> = {}, answer: ReadonlyMa
     url: new URL("http://a:1"),
     words: kind.options.parse({ endpoints: ["a:1"], ...words }) as SharedWords,
     tls: {},
+    ...(address === undefined ? {} : { address }),
     env,
     run: (work) => runNow(work),
     clients,
@@ -75,6 +82,20 @@ test("clients are opened with the backend's limits, times and proxies", () => {
   expect(opened.grpc).toEqual([
     { env, proxy: variables, url: new URL("http://a:1"), connectTimeoutMs: 2000, maxMessageBytes: 1_048_576 },
   ]);
+});
+
+test("a host that was found is connected to where it was found, its other ports too, and no other host", () => {
+  const { opened, door } = setUp({}, { address: "10.0.0.1" });
+  door.http();
+  door.http({ url: new URL("http://a:2") });
+  door.http({ url: new URL("http://elsewhere:2") });
+  door.grpc();
+  expect(opened.http.map(({ url, address }) => [url.host, address])).toEqual([
+    ["a:1", "10.0.0.1"],
+    ["a:2", "10.0.0.1"],
+    ["elsewhere:2", undefined],
+  ]);
+  expect(opened.grpc.map(({ url, address }) => [url.host, address])).toEqual([["a:1", "10.0.0.1"]]);
 });
 
 test("every client that was opened is closed with the door", async () => {
@@ -122,10 +143,12 @@ test("the header that the config names for it tells how many milliseconds are le
 test("of an answer's headers only those that the config names reach the caller", async () => {
   const { door } = setUp(
     { headers: { back: ["X-Model"] } },
-    new Map([
-      ["x-model", "v2"],
-      ["set-cookie", "secret"],
-    ]),
+    {
+      answer: new Map([
+        ["x-model", "v2"],
+        ["set-cookie", "secret"],
+      ]),
+    },
   );
   const client = door.http();
   const [asked, streamed, untouched] = [callWith({}), callWith({}), callWith({})];

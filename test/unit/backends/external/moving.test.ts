@@ -46,6 +46,17 @@ describe("servers that come and go", () => {
     expect(env.events.filter((event) => event.type === "endpoint-state" && event.state === "gone")).toHaveLength(1);
   });
 
+  test("are called by the name that was written, wherever it was found", async () => {
+    const { servers, open } = moving(["10.0.0.1", "10.0.0.2"]);
+    const { backend } = await open();
+    const doors = Object.values(servers).flatMap((server) => server.doors);
+    expect(doors.map(({ url, endpoint }) => [url.href, endpoint])).toEqual([
+      ["http://t:1/", "b/10.0.0.1:1"],
+      ["http://t:1/", "b/10.0.0.2:1"],
+    ]);
+    await backend.close();
+  });
+
   test("in another order change nothing", async () => {
     const { state, open } = moving(["10.0.0.1", "10.0.0.2"]);
     const { env, backend } = await open();
