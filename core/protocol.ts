@@ -190,10 +190,18 @@ export interface Planes {
   readonly sagemaker?: SageMakerFront;
   /** Absent where no model keeps answers. */
   readonly memo?: DecodeMemo;
+  /** The heads of OIP's requests that were read before; absent where all are read. */
+  readonly heads?: CodecMemory;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;
   /** Whether the config lets this caller force a variant and see the way of its requests. */
   tester(caller: Caller): boolean;
+}
+
+/** What one codec remembers of what it has read, bounded: under a key it finds what it has kept there, or nothing. */
+export interface CodecMemory {
+  get(key: string): unknown;
+  set(key: string, value: object): void;
 }
 
 /** What is asked, as far as it can be known unread: who asks which model. */

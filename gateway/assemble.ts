@@ -9,6 +9,7 @@ import { InferError } from "../core/error.ts";
 import type { Planes } from "../core/protocol.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { cachedModels, useAnswers, withRoom } from "./answers.ts";
+import { openCodecMemory } from "./codec-memory.ts";
 import { openControl } from "./control.ts";
 import { goOneWay, openCrowds } from "./crowds.ts";
 import { toldWhole } from "./debug.ts";
@@ -123,6 +124,7 @@ export async function assemble(config: Config, env: Env, previous?: Assembly): P
       answers,
       crowds: openCrowds(env, goOneWay(config)),
       memo,
+      heads: openCodecMemory(),
       control: openControl({
         plane,
         backends,

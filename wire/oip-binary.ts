@@ -10,6 +10,7 @@ import { ELEMENT_BYTES, joinBytesElements, NO_PARAMETERS, type Parameters, type 
 import type { Scanner } from "./json-scan.ts";
 import { put, putParameters, putString } from "./json-write.ts";
 import { takeBlobs } from "./oip-blobs.ts";
+import { findHead, keepHead, placeOfHead } from "./oip-heads.ts";
 import { type DecodeOptions, readBody, readRequestedOutputs, readString } from "./oip-json.ts";
 import { liftOutputs, liftParameters, lowerParameters, readParameters } from "./oip-parameters.ts";
 import { type BodyReader, type ReadTensor, readTensors } from "./oip-tensors.ts";
@@ -72,6 +73,9 @@ export function parseHeaderLength(header: string | undefined, bodyLength: number
  * `maxElements`
  */
 export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced<OipRequest> {
+  const place = placeOfHead(body, options);
+  const known = place && findHead<OipRequest>(place, body);
+  if (known !== undefined) return known;
   const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
   let id: string | undefined;
   let inputs: readonly ReadTensor[] | undefined;
@@ -89,17 +93,16 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
   if (inputs === undefined) throw invalid("expected inputs, got none");
   const { parameters, hints, binaryByDefault } = liftParameters(all, id);
   const { outputs, binary, regions } = liftOutputs(asked);
-  return {
-    inputs: yield* takeBlobs(inputs, blobs, {
-      ...options,
-      word: "input",
-      hasHeader: options.headerLength !== undefined,
-    }),
+  const hasHeader = options.headerLength !== undefined;
+  const request: OipRequest = {
+    inputs: yield* takeBlobs(inputs, blobs, { ...options, word: "input", hasHeader }),
     parameters,
     hints,
     form: { binaryByDefault, binary, ...(regions.size === 0 ? {} : { regions }) },
     ...(outputs.length === 0 ? {} : { outputs }),
   };
+  if (place !== undefined) keepHead(place, inputs, request);
+  return request;
 }
 
 /**

@@ -1,6 +1,7 @@
 // The JSON half of the Open Inference Protocol's bodies: the envelope, its limits and the outputs asked for.
 
 import { invalid } from "../core/error.ts";
+import type { CodecMemory } from "../core/protocol.ts";
 import type { RequestedOutput } from "../core/request.ts";
 import { NO_PARAMETERS, type Parameters } from "../core/tensor.ts";
 import { skipWord } from "./json-number.ts";
@@ -46,6 +47,8 @@ export interface DecodeOptions extends SliceOptions {
   /** Reads what lies in shared memory; refused when absent. */
   readonly shared?: ReadRegion;
   readonly limits: WireLimits;
+  /** The heads that were read before under these limits; all are read when absent. */
+  readonly heads?: CodecMemory;
 }
 
 /**
@@ -60,7 +63,7 @@ export type ReadMember = (s: Scanner, key: string) => Sliced<boolean>;
  * @throws InferError invalid-argument for text that is not JSON in UTF-8, and for a member of ours that stands twice
  */
 export function* readBody(body: Uint8Array, options: DecodeOptions, readMember: ReadMember): Sliced<Uint8Array> {
-  const { limits, headerLength = body.byteLength, halves: _, shared: __, ...slice } = options;
+  const { limits, headerLength = body.byteLength, halves: _, shared: __, heads: ___, ...slice } = options;
   if (headerLength > body.byteLength) {
     throw invalid(`expected ${headerLength} bytes of JSON, got a body of ${body.byteLength} bytes`);
   }

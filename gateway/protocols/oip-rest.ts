@@ -163,7 +163,8 @@ function codecFor(model: ModelRef): Codec<Form> {
 
 async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promise<Decoded<Form>> {
   const body = wire.body as Uint8Array;
-  const { regions } = planes.operator;
+  const { heads, operator } = planes;
+  const { regions } = operator;
   const headerLength = parseHeaderLength(wire.headers.get(HEADER_LENGTH), body.byteLength);
   const asked =
     headerLength === "raw"
@@ -173,6 +174,8 @@ async function decode(model: ModelRef, wire: WireRequest, planes: Planes): Promi
             ...(headerLength === undefined ? {} : { headerLength }),
             limits: planes.limits,
             ...(regions === undefined ? {} : { shared: regions.reader() }),
+            // what lies in shared memory may be another thing behind an equal head
+            ...(heads === undefined || regions !== undefined ? {} : { heads }),
           }),
           // what lies in shared memory may be large behind any body
           { small: (headerLength ?? body.byteLength) <= SMALL_BYTES && regions === undefined, signal: wire.signal },
