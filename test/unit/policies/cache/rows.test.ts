@@ -80,6 +80,9 @@ describe("a request of several rows", () => {
     await ask(bench, rows(1, 2));
     expect(await ask(bench, rows(1, 3))).toMatchObject({ asked: [1, 3] });
     expect(await ask(bench, rows(1, 2))).toMatchObject({ asked: [], said: "hit: 0 s old" });
+    const fixed = open({ outputs: [{ name: "y", datatype: "INT32", shape: [10] }] });
+    await ask(fixed, rows(1, 2));
+    expect(await ask(fixed, rows(2, 1))).toMatchObject({ asked: [2, 1] });
     const large = open();
     const many = rows(...Array.from({ length: 1_025 }, (_, i) => i));
     await ask(large, many);
