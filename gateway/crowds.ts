@@ -3,7 +3,7 @@
 
 import type { Config } from "../config/config.ts";
 import type { Env } from "../core/env.ts";
-import { InferError } from "../core/error.ts";
+import { type Code, InferError } from "../core/error.ts";
 import type { Crowds, Kind } from "../core/protocol.ts";
 import { cachedModels } from "./answers.ts";
 
@@ -17,6 +17,9 @@ const LEAST = 100;
 const WINDOW_MS = 1000;
 /** Kinds that are followed at once; the others are read. */
 const KINDS = 256;
+
+/** What was late by its own deadline, or left: it found no room, and might have found some. */
+const SAY_NOTHING: ReadonlySet<Code> = new Set(["overloaded", "deadline-exceeded", "cancelled"]);
 
 interface Counts {
   letIn: number;
@@ -90,8 +93,7 @@ export function openCrowds(env: Env, follows: (model: string) => boolean): Crowd
         crowd.now.refused += 1;
         crowd.retryAfterMs = fault.retryAfterMs ?? crowd.retryAfterMs;
       }
-      // what was late by its own deadline would be late in any crowd
-      else if (fault?.code !== "overloaded") crowd.now.letIn += 1;
+      else if (fault === undefined || !SAY_NOTHING.has(fault.code)) crowd.now.letIn += 1;
     },
   };
 }

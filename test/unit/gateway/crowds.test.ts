@@ -74,6 +74,15 @@ test("another model, version or tenant is another kind", () => {
   }
 });
 
+test("who left or was not answered in time was not let in", () => {
+  const { second, crowds } = bench();
+  second(1000, 0);
+  for (const code of ["cancelled", "deadline-exceeded"] as const) {
+    for (let i = 0; i < 1000; i += 1) crowds.ended(KIND, new InferError(code, code));
+  }
+  expect(second(1000, 0).unread).toBeGreaterThan(850);
+});
+
 test("what would be late by its own deadline is no sign of a crowd, and models of several ways are not followed", () => {
   const { crowds } = bench();
   for (let i = 0; i < 500; i += 1) crowds.ended(KIND, late);
