@@ -92,8 +92,7 @@ export function openCrowds(env: Env, follows: (model: string) => boolean): Crowd
       if (isRefused) {
         crowd.now.refused += 1;
         crowd.retryAfterMs = fault.retryAfterMs ?? crowd.retryAfterMs;
-      }
-      else if (fault === undefined || !SAY_NOTHING.has(fault.code)) crowd.now.letIn += 1;
+      } else if (fault === undefined || !SAY_NOTHING.has(fault.code)) crowd.now.letIn += 1;
     },
   };
 }
