@@ -89,7 +89,7 @@ const HTTP: Wire = {
 };
 const GRPC: Wire = {
   ...({ over: "grpc", model: "echo", words: () => ({ protocol: "grpc" }), recorded: "grpc-datatype-" } as const),
-  ...{ ask: same, asks: /\/(ModelInfer|Predict)$/ },
+  ...{ ask: same, asks: /\/(ModelInfer|Predict|Predictions)$/ },
 };
 
 export const DATATYPE_ROWS: readonly DatatypeRow[] = [
@@ -123,6 +123,12 @@ export const DATATYPE_ROWS: readonly DatatypeRow[] = [
   {
     ...{ kind: "torchserve", server: "torchserve", ...HTTP, version: "1.0" },
     words: (management) => ({ management }),
+    ask: declaring(same),
+    unlike: { ...HALVES, ...PYTHON },
+  },
+  {
+    ...{ kind: "torchserve", server: "torchserve", ...GRPC, version: "1.0" },
+    words: (management) => ({ protocol: "grpc", management }),
     ask: declaring(same),
     unlike: { ...HALVES, ...PYTHON },
   },

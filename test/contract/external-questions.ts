@@ -7,7 +7,7 @@ import type { AskedGrpc } from "../support/recorded-grpc.ts";
 
 /** What was sent. */
 export function questionOf(asked: AskedHttp | AskedGrpc, one: DatatypeCase): unknown {
-  if ("messages" in asked) return { path: asked.path, message: fieldsOf(asked.path, asked.messages[0]) };
+  if ("messages" in asked) return grpcQuestion(asked.path, asked.messages[0], one);
   const { method, path, headers, body } = asked;
   return httpQuestion({ method, path, headers, body }, one);
 }
@@ -15,8 +15,7 @@ export function questionOf(asked: AskedHttp | AskedGrpc, one: DatatypeCase): unk
 /** What was sent when the answer was recorded. */
 export function recordedQuestion(recording: RecordedHttp | RecordedGrpc, one: DatatypeCase): unknown {
   if (!isHttp(recording)) {
-    const message = Buffer.from(recording.requests[0] ?? "", "base64");
-    return { path: recording.path, message: fieldsOf(recording.path, message) };
+    return grpcQuestion(recording.path, Buffer.from(recording.requests[0] ?? "", "base64"), one);
   }
   const { method, path, headers, body } = recording.request;
   return httpQuestion({ method, path, headers: new Map(Object.entries(headers)), body: bytesOf(body) }, one);
@@ -48,18 +47,27 @@ function parse(text: string, { datatype }: DatatypeCase): unknown {
 /** `id` and `parameters` of ModelInferRequest, which say nothing of tensors. */
 const UNTOLD: readonly number[] = [3, 4];
 
-/** A message's fields in the order of their numbers, which no writer has to keep. */
-function fieldsOf(path: string, message: Buffer | undefined): readonly (readonly [number, string])[] {
-  if (message === undefined) return [];
+function grpcQuestion(path: string, message: Buffer | undefined, one: DatatypeCase): Readonly<Record<string, unknown>> {
+  const fields = fieldsOf(message ?? Buffer.alloc(0)).map(([number, value]) => {
+    // TorchServe's PredictionsRequest has the JSON of a body in a map
+    const entry = path.endsWith("/Predictions") && number === 3 ? fieldsOf(value) : undefined;
+    if (entry === undefined) return [number, value.toString("hex")];
+    return [number, entry.map(([n, text]) => (n === 1 ? `${text}` : parse(`${text}`, one)))];
+  });
   const isOip = path.endsWith("/ModelInfer");
-  const fields: (readonly [number, string])[] = [];
+  return { path, fields: fields.filter(([number]) => !(isOip && UNTOLD.includes(number as number))) };
+}
+
+/** A message's fields in the order of their numbers, which no writer has to keep. */
+function fieldsOf(message: Buffer): readonly (readonly [number, Buffer])[] {
+  const fields: (readonly [number, Buffer])[] = [];
   for (let at = 0; at < message.byteLength; ) {
     const tag = varint(message, at);
     if ((tag.value & 7) !== 2) throw new Error(`expected a field with a length, got tag ${tag.value}`);
     const size = varint(message, tag.end);
     const end = size.end + size.value;
-    const number = tag.value >> 3;
-    if (!(isOip && UNTOLD.includes(number))) fields.push([number, message.subarray(size.end, end).toString("hex")]);
+    // a field that is empty may as well be left out
+    if (size.value > 0) fields.push([tag.value >> 3, message.subarray(size.end, end)]);
     at = end;
   }
   return fields.sort(([a], [b]) => a - b);

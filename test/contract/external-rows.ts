@@ -141,6 +141,21 @@ export const EXTERNAL_ROWS: readonly ExternalRow[] = [
     ],
   },
   {
+    ...{ kind: "torchserve", server: "torchserve", over: "grpc", model: "digits", version: "1.0", inputs: IMAGES },
+    words: (management) => ({ protocol: "grpc", management, models: { digits: { signature: DIGITS_SIGNATURE } } }),
+    // the same model, whose answer over HTTP is JSON that can be read here
+    expected: () => digits("torchserve", "infer"),
+    ...{ runsOn: true, usual: "grpc-infer", asks: /\/Predictions$/ },
+    faults: [
+      ["grpc-infer-unknown-model", ...CALLER("not-found")],
+      ["grpc-infer-unknown-version", ...CALLER("not-found")],
+      ["grpc-faulty-raises", ...MODEL],
+      ["grpc-faulty-refuses", ...CALLER("invalid-argument")],
+      ["grpc-faulty-memory", ...BUSY],
+      ["grpc-faulty-empty", ...BROKEN],
+    ],
+  },
+  {
     ...{ kind: "tf-serving", server: "tf-serving", over: "http", ...ADD_SUB, words: () => ({ protocol: "rest" }) },
     ...{ usual: "predict", asks: /^POST \/v1\/models\/add_sub(\/versions\/1)?:predict$/ },
     faults: [

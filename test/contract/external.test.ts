@@ -110,7 +110,8 @@ describe.each(EXTERNAL_ROWS)("$kind: $server over $over", (row: ExternalRow) => 
     call.cancel(new InferError("cancelled", "gone"));
     expect(await failed).toMatchObject({ code: "cancelled", message: "gone" });
     if (row.runsOn === true) {
-      expect([opened.http?.connections.open, opened.endpoint.slots.busy]).toEqual([open, 1]);
+      expect([opened.http?.connections.open ?? 0, opened.endpoint.slots.busy]).toEqual([open, 1]);
+      expect(opened.grpc?.asked.at(-1)?.cancelled).not.toBe(true);
       call.end();
       return;
     }

@@ -58,8 +58,12 @@ export function bareQuestions(before: string, path: (datatype: string) => string
   );
 }
 
-/** The messages of another script in `python/`, which is told the cases. */
-export async function datatypeMessages(python: string, script: string): Promise<readonly GrpcQuestion[]> {
-  const { stdout } = await run(python, [join(PYTHON, script), JSON.stringify(DATATYPE_CASES)]);
+/** The messages of another script in `python/`, which is told the cases: all when absent. */
+export async function datatypeMessages(
+  python: string,
+  script: string,
+  cases: readonly DatatypeCase[] = DATATYPE_CASES,
+): Promise<readonly GrpcQuestion[]> {
+  const { stdout } = await run(python, [join(PYTHON, script), JSON.stringify(cases)]);
   return JSON.parse(stdout) as readonly GrpcQuestion[];
 }

@@ -2,7 +2,7 @@
 
 import { get, type HttpQuestion, on, post, postBytes, type Recorded } from "../support/questions.ts";
 import { isMissing, type Missing } from "../support/venv.ts";
-import { bareQuestions } from "./datatype-questions.ts";
+import { bareQuestions, datatypeMessages, ROW_CASES } from "./datatype-questions.ts";
 import { startTorchServe } from "./torchserve.ts";
 
 const IMAGES = [1, 2].map((pixel) => [Array.from({ length: 8 }, () => Array(8).fill(pixel))]);
@@ -71,9 +71,10 @@ export async function recorded(): Promise<Recorded | Missing> {
   if (isMissing(server)) return server;
   return {
     version: server.version,
-    ports: { http: server.http, management: server.management },
+    ports: { http: server.http, management: server.management, grpc: server.grpc },
     private: [],
-    questions: QUESTIONS,
+    // first, while every worker lives
+    questions: [...(await datatypeMessages(server.python, "torchserve_messages.py", ROW_CASES)), ...QUESTIONS],
     close: server.close,
   };
 }

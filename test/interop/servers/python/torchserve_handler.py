@@ -61,6 +61,8 @@ class Handler:
         if kind is not None:
             context.set_response_content_type(i, kind)
         body = row["body"]
+        if isinstance(body, (bytes, bytearray)) and bytes(body).startswith(b'{"instances"'):
+            body = json.loads(body)  # over gRPC, as above
         if isinstance(body, dict) and "instances" in body:
             return {"predictions": body["instances"]}
         return bytes(body) if isinstance(body, (bytes, bytearray)) else body
