@@ -12,7 +12,7 @@ export interface Pace {
 const ENOUGH = 10;
 const WEIGHT = 0.1;
 /** Longer runs raise the least so much less than shorter ones lower it, so that it stays near the short end. */
-const RISE = 0.02;
+const RISE = 0.05;
 const FALL = 0.2;
 
 /** Follows changes within some dozens of runs. */

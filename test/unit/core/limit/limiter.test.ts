@@ -190,7 +190,7 @@ test("who has become too late while it waited is not run, and the next has the t
   await at.done("running");
   expect([at.order.at(-1), at.refused.get("hopeful")?.message]).toEqual([
     "patient",
-    "the thing needs about 0 ms of waiting and 40.4 ms of work, and 30 ms are left",
+    "the thing needs about 0 ms of waiting and 41 ms of work, and 30 ms are left",
   ]);
 });
 
