@@ -10,9 +10,11 @@ import type { CacheState } from "../core/trace.ts";
 import { formatDuration } from "../core/units.ts";
 import { type Asked, type Got, openAsking } from "./cache/asking.ts";
 import { inOrder } from "./cache/copy.ts";
+import { openFlights } from "./cache/flights.ts";
 import { type Found, openKeeper } from "./cache/keeper.ts";
 import { openQuestions } from "./cache/question.ts";
 import { openRoom, type Room } from "./cache/room.ts";
+import { openRowFlights } from "./cache/row-flights.ts";
 import { type AskedRows, openRowAsking } from "./cache/rows.ts";
 import { wishOf } from "./cache/wish.ts";
 import { type CacheOptions, cacheWords } from "./cache/words.ts";
@@ -55,8 +57,10 @@ export function cacheLayer(options: CacheOptions, parts: CacheParts): Layer {
     return inOrder(answer, request.outputs);
   };
   return (next) => {
-    const asking = openAsking({ next, keeper, env });
-    const askRows = openRowAsking({ ...parts, next, keeper });
+    const flights = openFlights();
+    const rowFlights = openRowFlights(flights);
+    const asking = openAsking({ next, keeper, env, flights, rows: rowFlights });
+    const askRows = openRowAsking({ ...parts, next, keeper, flights: rowFlights });
     const pass = (request: InferRequest, call: Call, why: string): Promise<Reply> => {
       say(call, "bypass", { why });
       return next(request, call);

@@ -5,9 +5,10 @@ import type { Env } from "../../core/env.ts";
 import type { InferRequest, Reply } from "../../core/request.ts";
 import type { Service } from "../../core/service.ts";
 import { inOrder } from "./copy.ts";
-import { type Landed, openFlights } from "./flights.ts";
+import type { Flights, Landed, Underway } from "./flights.ts";
 import type { Found, Keeper } from "./keeper.ts";
 import type { Question } from "./question.ts";
+import { landedFor, type RowAnswers, type RowFlights } from "./row-flights.ts";
 
 /** Who asks what. */
 export interface Asked {
@@ -40,13 +41,15 @@ export interface AskingParts {
   readonly next: Service;
   readonly keeper: Keeper;
   readonly env: Env;
+  readonly flights: Flights;
+  /** Where rows are asked for, of which the question may be one. */
+  readonly rows: Pick<RowFlights, "at">;
 }
 
 /** How long a new answer for a stale one may take, where its caller had no deadline. */
 const REFRESH_MS = 30_000;
 
-export function openAsking({ next, keeper, env }: AskingParts): Asking {
-  const flights = openFlights();
+export function openAsking({ next, keeper, env, flights, rows }: AskingParts): Asking {
   const ask = async ({ request, question }: Asked, at: Call, anew: boolean): Promise<Got> => {
     const shared = await keeper.findShared(question);
     if (shared?.found !== undefined && !anew) return { kind: "found", found: shared.found };
@@ -60,6 +63,9 @@ export function openAsking({ next, keeper, env }: AskingParts): Asking {
   return {
     async together(asked) {
       const { call, question } = asked;
+      const asRow = rows.at(question.flight);
+      const row = asRow === undefined ? undefined : await joinRow(asRow, asked);
+      if (row !== undefined) return { kind: "joined", reply: inOrder(row, asked.request.outputs) };
       let own: Got | undefined;
       const landed = await flights.ask(question.flight, call, async (at) => {
         try {
@@ -74,7 +80,7 @@ export function openAsking({ next, keeper, env }: AskingParts): Asking {
     },
     anew: (asked) => ask(asked, asked.call, true),
     refresh(asked) {
-      if (flights.has(asked.question.flight)) return;
+      if (flights.at(asked.question.flight) !== undefined) return;
       const { deadline, startedAt } = asked.call;
       const timeoutMs = Number.isFinite(deadline) ? deadline - startedAt : REFRESH_MS;
       const own = detach(asked.call, { timeoutMs });
@@ -86,6 +92,17 @@ export function openAsking({ next, keeper, env }: AskingParts): Asking {
         .finally(() => own.end());
     },
   };
+}
+
+/** The answer that a request of several rows gets for the one that is this question; undefined when it asks in vain. */
+async function joinRow(rows: Underway<RowAnswers>, { call, question }: Asked) {
+  rows.shared.join(call);
+  try {
+    const answers = await landedFor(call, rows);
+    return answers.get(question.flight)?.answer;
+  } finally {
+    rows.shared.leave(call);
+  }
 }
 
 function replyOf(got: Got): Reply {

@@ -20,13 +20,17 @@ export interface Flights {
    * @throws InferError what the asking threw, or the call's own abort reason
    */
   ask(key: string, call: Call, run: (shared: Call) => Promise<Reply>): Promise<Landed>;
-  /** Whether the question is being asked now. */
-  has(key: string): boolean;
+  /** The asking of the question that is going on now. */
+  at(key: string): Underway<Reply> | undefined;
 }
 
-interface Flight {
+/** Something that is being asked: whoever joins `shared` keeps it going until he leaves. */
+export interface Underway<T> {
   readonly shared: SharedCall;
-  readonly landing: Promise<Reply>;
+  readonly landing: Promise<T>;
+}
+
+interface Flight extends Underway<Reply> {
   taken: boolean;
 }
 
@@ -89,7 +93,10 @@ export function openFlights(): Flights {
         }
       }
     },
-    has: (key) => flights.has(key),
+    at(key) {
+      const flight = flights.get(key);
+      return flight?.shared.signal.aborted === false ? flight : undefined;
+    },
   };
 }
 

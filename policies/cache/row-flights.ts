@@ -1,7 +1,8 @@
 // Rows that are being asked are asked once: who wants one of them meanwhile waits for its answer, and asks for the others.
 
-import { type Call, type SharedCall, share, unlessAborted } from "../../core/call.ts";
-import type { InferResponse } from "../../core/request.ts";
+import { type Call, share, unlessAborted } from "../../core/call.ts";
+import type { InferResponse, Reply } from "../../core/request.ts";
+import type { Flights, Underway } from "./flights.ts";
 import type { RowQuestion } from "./question.ts";
 
 /** Rows by what tells their questions apart (`Question.flight`). */
@@ -34,18 +35,22 @@ export interface RowFlights {
    * @throws InferError what the asking of its own rows threw, or the call's abort reason
    */
   ask(rows: Rows, call: Call, run: (rows: Rows, at: Call) => Promise<RowAnswers>): Promise<LandedRows>;
+  /** The asking of the row that is going on now, with others. */
+  at(key: string): Underway<RowAnswers> | undefined;
 }
 
-interface Flight {
-  readonly shared: SharedCall;
-  readonly landing: Promise<RowAnswers>;
-}
+type Flight = Underway<RowAnswers>;
 
 /** So often a caller waits for rows that others ask, before it asks for them itself whoever else does. */
 const MOST_WAITS = 2;
 
-export function openRowFlights(): RowFlights {
+/** @param questions where whole requests are asked, of which one may be a row */
+export function openRowFlights(questions: Pick<Flights, "at">): RowFlights {
   const flights = new Map<string, Flight>();
+  const at = (key: string): Flight | undefined => {
+    const flight = flights.get(key);
+    return flight?.shared.signal.aborted === false ? flight : undefined;
+  };
 
   const open = (rows: Rows, call: Call, run: (rows: Rows, at: Call) => Promise<RowAnswers>): Flight => {
     const shared = share([call]);
@@ -69,14 +74,15 @@ export function openRowFlights(): RowFlights {
     const own = new Map<string, RowQuestion>();
     const joined = new Set<Flight>();
     for (const [key, row] of rows) {
-      const flight = flights.get(key);
-      if (flight === undefined || flight.shared.signal.aborted) own.set(key, row);
+      const flight = at(key) ?? asRow(key, questions.at(key));
+      if (flight === undefined) own.set(key, row);
       else joined.add(flight);
     }
     return { own, joined };
   };
 
   return {
+    at,
     async ask(rows, call, run) {
       const answers = new Map<string, RowAnswer>();
       let [asked, sources] = [0, 0];
@@ -87,7 +93,7 @@ export function openRowFlights(): RowFlights {
         const mine = own.size === 0 ? undefined : open(own, call, run);
         const all = mine === undefined ? [...joined] : [mine, ...joined];
         try {
-          const landed = await Promise.all(all.map((flight) => landedFor(call, flight, flight === mine)));
+          const landed = await Promise.all(all.map((flight) => landedFor(call, flight, { isMine: flight === mine })));
           for (const one of landed) for (const [key, answer] of one) if (left.has(key)) answers.set(key, answer);
           for (const one of landed) sources += sourcesOf(one);
           asked += mine === undefined ? 0 : askedIn(landed[0] ?? NO_ANSWERS);
@@ -117,7 +123,28 @@ export function sourcesOf(answers: RowAnswers): number {
   return (asked > 0 ? 1 : 0) + (asked < answers.size ? 1 : 0);
 }
 
-async function landedFor(call: Call, { landing, shared }: Flight, isMine: boolean): Promise<RowAnswers> {
+/** A request of one row, as one of the rows that are asked for. */
+function asRow(key: string, question: Underway<Reply> | undefined): Flight | undefined {
+  if (question === undefined) return undefined;
+  const landing = question.landing.then((reply): RowAnswers => {
+    if (reply.kind === "stream" || !isOneRow(reply)) return NO_ANSWERS;
+    return new Map([[key, { answer: reply, keptMs: undefined }]]);
+  });
+  landing.catch(() => {});
+  return { shared: question.shared, landing };
+}
+
+/** A request of one row is answered with whatever the model gives for it; only a row of each output fits among others. */
+export function isOneRow({ outputs }: InferResponse): boolean {
+  return outputs.every(({ shape }) => shape[0] === 1);
+}
+
+/** What came of it for the call; nothing where it failed for another. @throws InferError the call's abort reason, or what failed for it */
+export async function landedFor(
+  call: Call,
+  { landing, shared }: Flight,
+  { isMine = false }: { readonly isMine?: boolean } = {},
+): Promise<RowAnswers> {
   try {
     const answers = await unlessAborted(landing, call.signal);
     const { backend, endpoint } = shared.trace.facts;

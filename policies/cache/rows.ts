@@ -15,10 +15,11 @@ import type { Found, Keeper } from "./keeper.ts";
 import type { Question, RowQuestion } from "./question.ts";
 import {
   askedIn,
+  isOneRow,
   type LandedRows,
-  openRowFlights,
   type RowAnswer,
   type RowAnswers,
+  type RowFlights,
   type Rows,
   sourcesOf,
 } from "./row-flights.ts";
@@ -50,6 +51,7 @@ export interface RowsParts {
   readonly keeper: Keeper;
   readonly env: Env;
   readonly run: RunSliced;
+  readonly flights: RowFlights;
   signature(signal: AbortSignal): Promise<ModelMetadata>;
 }
 
@@ -62,8 +64,7 @@ const NOTHING: LandedRows = { answers: new Map(), asked: 0, sources: 0 };
  * @throws InferError what the model threw; bad-backend when its answer has not the rows that were sent
  */
 export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<GotRows | undefined> {
-  const { next, keeper, env, run } = parts;
-  const flights = openRowFlights();
+  const { next, keeper, env, run, flights } = parts;
 
   /** The model's answers to these rows, by one call. */
   const askModel = async (rows: readonly RowQuestion[], call: Call, { request }: AskedRows) => {
@@ -82,7 +83,7 @@ export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<G
   const ask = async (rows: Rows, call: Call, asked: AskedRows): Promise<RowAnswers> => {
     const answers = new Map<string, RowAnswer>();
     const { look, found } = await keeper.findRowsShared(questionsOf(rows.values()), asked);
-    for (const [key, one] of found) if (isOneRow(one)) answers.set(key, keptRow(one));
+    for (const [key, one] of found) if (isOneRow(one.answer)) answers.set(key, keptRow(one));
     const missing = [...rows].filter(([key]) => !answers.has(key)).map(([, row]) => row);
     if (missing.length === 0) return answers;
     const made = await askModel(missing, call, asked);
@@ -105,7 +106,7 @@ export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<G
   };
   const onlyShared = async (missing: Rows): Promise<RowAnswers> => {
     const { found } = await keeper.findRowsShared(questionsOf(missing.values()), { anew: false });
-    return new Map([...found].flatMap(([key, one]) => (isOneRow(one) ? [[key, keptRow(one)] as const] : [])));
+    return new Map([...found].flatMap(([key, one]) => (isOneRow(one.answer) ? [[key, keptRow(one)] as const] : [])));
   };
 
   return async (asked) => {
@@ -141,16 +142,11 @@ export function openRowAsking(parts: RowsParts): (asked: AskedRows) => Promise<G
 
 /** Rows are never given stale. */
 function inMemory(found: Found | undefined): RowAnswer | undefined {
-  return found !== undefined && found.ageMs < found.freshMs && isOneRow(found) ? keptRow(found) : undefined;
+  return found !== undefined && found.ageMs < found.freshMs && isOneRow(found.answer) ? keptRow(found) : undefined;
 }
 
 function keptRow({ answer, ageMs }: Found): RowAnswer {
   return { answer, keptMs: ageMs };
-}
-
-/** A request of one row is answered with whatever the model gives for it; only a row of each output fits among others. */
-function isOneRow({ answer }: Found): boolean {
-  return answer.outputs.every(({ shape }) => shape[0] === 1);
 }
 
 function questionsOf(rows: Iterable<RowQuestion>): readonly Question[] {

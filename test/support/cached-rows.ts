@@ -1,9 +1,10 @@
 // Requests of several rows before a cache, answered by the model of batch tests where it is asked.
 
+import { expect } from "vitest";
 import type { Reply } from "../../core/request.ts";
 import { answerTo, intsOf, METADATA, rowsOfInts } from "./batch-model.ts";
 import { type CacheAsk, type CacheBench, type CacheBenchInit, openCacheBench, settle } from "./cache.ts";
-import { requestFor } from "./scripted.ts";
+import { type Asked, requestFor } from "./scripted.ts";
 
 /** A cache that looks rows up one by one. */
 export function openRowBench(init: CacheBenchInit = {}): CacheBench {
@@ -37,3 +38,14 @@ export async function askRows(bench: CacheBench, what: CacheAsk) {
   }
   return { text: textOf(await asking.answer), asked, said: asking.said(), facts: asking.call.trace.facts };
 }
+
+/** The model is asked now: for which rows, and the way to answer. */
+export async function askedRows(bench: CacheBench) {
+  await settle();
+  expect(bench.handle.waiting).toBeGreaterThan(0);
+  const one = await bench.handle.next();
+  return { values: valuesOf(one), answer: () => one.reply(answerTo(one.request)), one };
+}
+
+/** The rows that it was asked for. */
+export const valuesOf = ({ request }: Asked) => request.inputs.flatMap(intsOf);

@@ -3,48 +3,34 @@
 import { describe, expect, it } from "vitest";
 import { InferError } from "../../../../core/error.ts";
 import type { Reply } from "../../../../core/request.ts";
-import { answerTo, intsOf, METADATA, POISON, rowsOfInts } from "../../../support/batch-model.ts";
-import { type CacheAsk, type CacheBench, openCacheBench, settle } from "../../../support/cache.ts";
+import { answerTo, intsOf, POISON, rowsOfInts } from "../../../support/batch-model.ts";
+import { type CacheBench, settle } from "../../../support/cache.ts";
+import { askedRows, openRowBench, rows, textOf, valuesOf, wantOf } from "../../../support/cached-rows.ts";
 import { seededRandom } from "../../../support/fake-env.ts";
 import { type Asked, requestFor } from "../../../support/scripted.ts";
 
-const open = () => openCacheBench({ words: { ttl: "10s", rows: true }, metadata: METADATA });
-const rows = (...values: readonly number[]): CacheAsk => ({ request: { inputs: [rowsOfInts(values)] } });
-const textOf = (reply: Reply) =>
-  reply.kind === "whole"
-    ? reply.outputs.map(({ name, shape, data }) => `${name}[${shape}] ${Buffer.from(data).toString("hex")}`)
-    : [];
-const wantOf = (...values: readonly number[]) => textOf(answerTo(requestFor("m", { inputs: [rowsOfInts(values)] })));
-const valuesOf = ({ request }: Asked) => request.inputs.flatMap(intsOf);
-
-/** The model is asked now: for which rows, and the way to answer. */
-async function asked(bench: CacheBench) {
-  await settle();
-  expect(bench.handle.waiting).toBeGreaterThan(0);
-  const one = await bench.handle.next();
-  return { values: valuesOf(one), answer: () => one.reply(answerTo(one.request)), one };
-}
+const open = () => openRowBench();
 
 describe("rows that are being asked", () => {
   it("are not asked a second time: who wants them waits, and asks for its others only", async () => {
     const bench = open();
     const first = bench.ask(rows(1, 2, 3));
-    const one = await asked(bench);
+    const one = await askedRows(bench);
     const second = bench.ask(rows(3, 4, 2));
-    const other = await asked(bench);
+    const other = await askedRows(bench);
     expect([one.values, other.values]).toEqual([[1, 2, 3], [4]]);
     other.answer();
     one.answer();
-    expect(textOf(await first.answer)).toEqual(wantOf(1, 2, 3));
-    expect(textOf(await second.answer)).toEqual(wantOf(3, 4, 2));
+    expect(textOf(await first.answer)).toEqual(wantOf([1, 2, 3]));
+    expect(textOf(await second.answer)).toEqual(wantOf([3, 4, 2]));
     expect(second.said()).toBe("miss: 0 of 3 rows were kept");
   });
 
   it("are one call for 1,000 equal requests, of which all but one say so", async () => {
     const bench = open();
     const all = Array.from({ length: 1_000 }, () => bench.ask(rows(1, 2)));
-    (await asked(bench)).answer();
-    for (const { answer } of all) expect(textOf(await answer)).toEqual(wantOf(1, 2));
+    (await askedRows(bench)).answer();
+    for (const { answer } of all) expect(textOf(await answer)).toEqual(wantOf([1, 2]));
     expect(bench.handle.waiting).toBe(0);
     expect(all.map((one) => one.said()).filter((said) => said?.startsWith("coalesced"))).toHaveLength(999);
   });
@@ -52,40 +38,40 @@ describe("rows that are being asked", () => {
   it("are asked once where they are equal within a request, and given to each", async () => {
     const bench = open();
     const one = bench.ask(rows(5, 6, 5, 5));
-    const sent = await asked(bench);
+    const sent = await askedRows(bench);
     expect(sent.values).toEqual([5, 6]);
     sent.answer();
-    expect(textOf(await one.answer)).toEqual(wantOf(5, 6, 5, 5));
+    expect(textOf(await one.answer)).toEqual(wantOf([5, 6, 5, 5]));
   });
 
   it("are asked anew by who waits when the first fails for a row of its own", async () => {
     const bench = open();
     const first = bench.ask(rows(1, POISON));
-    const failing = await asked(bench);
+    const failing = await askedRows(bench);
     const second = bench.ask(rows(1, 2));
-    const own = await asked(bench);
+    const own = await askedRows(bench);
     expect(own.values).toEqual([2]);
     own.answer();
     failing.one.fail(new InferError("invalid-argument", "poison", { origin: "client" }));
     await expect(first.answer).rejects.toThrow("poison");
-    const again = await asked(bench);
+    const again = await askedRows(bench);
     expect(again.values).toEqual([1]);
     again.answer();
-    expect(textOf(await second.answer)).toEqual(wantOf(1, 2));
+    expect(textOf(await second.answer)).toEqual(wantOf([1, 2]));
   });
 
   it("are asked by each for itself at the third failure of others: a failure is never handed on", async () => {
     const bench = open();
     const callers = Array.from({ length: 4 }, () => bench.ask(rows(1, 2)));
     const fail = async () =>
-      (await asked(bench)).one.fail(new InferError("unavailable", "gone", { origin: "backend" }));
+      (await askedRows(bench)).one.fail(new InferError("unavailable", "gone", { origin: "backend" }));
     await fail();
     await fail();
     await settle();
     // the two that have waited twice
     expect(bench.handle.waiting).toBe(2);
     await fail();
-    (await asked(bench)).answer();
+    (await askedRows(bench)).answer();
     const ends = await Promise.allSettled(callers.map(({ answer }) => answer));
     expect(ends.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected", "fulfilled"]);
   });
@@ -93,16 +79,16 @@ describe("rows that are being asked", () => {
   it("go on being asked when the first caller leaves, and end with the last one", async () => {
     const bench = open();
     const first = bench.ask(rows(1, 2));
-    const sent = await asked(bench);
+    const sent = await askedRows(bench);
     const second = bench.ask(rows(2, 1));
     await settle();
     first.call.cancel(new InferError("cancelled", "left"));
     await expect(first.answer).rejects.toThrow("left");
     expect(sent.one.call.signal.aborted).toBe(false);
     sent.answer();
-    expect(textOf(await second.answer)).toEqual(wantOf(2, 1));
+    expect(textOf(await second.answer)).toEqual(wantOf([2, 1]));
     const alone = bench.ask(rows(8, 9));
-    const last = await asked(bench);
+    const last = await askedRows(bench);
     alone.call.cancel(new InferError("cancelled", "left"));
     await expect(alone.answer).rejects.toThrow("left");
     expect(last.one.call.signal.aborted).toBe(true);
@@ -111,13 +97,13 @@ describe("rows that are being asked", () => {
   it("are waited for no longer than a caller's own deadline", async () => {
     const bench = open();
     const first = bench.ask(rows(1, 2));
-    const sent = await asked(bench);
+    const sent = await askedRows(bench);
     const hasty = bench.ask({ ...rows(1, 2), call: { timeoutMs: 50 } });
     await settle();
     bench.env.clock.advance(50);
     await expect(hasty.answer).rejects.toMatchObject({ code: "deadline-exceeded" });
     sent.answer();
-    expect(textOf(await first.answer)).toEqual(wantOf(1, 2));
+    expect(textOf(await first.answer)).toEqual(wantOf([1, 2]));
   });
 });
 
@@ -125,33 +111,33 @@ describe("rows of two calls", () => {
   it("are never put together when the model is replaced between them: the whole request is asked anew", async () => {
     const bench = open();
     const before = bench.ask(rows(1, 2));
-    (await asked(bench)).answer();
+    (await askedRows(bench)).answer();
     await before.answer;
     const torn = bench.ask(rows(1, 2, 3));
-    const missing = await asked(bench);
+    const missing = await askedRows(bench);
     expect(missing.values).toEqual([3]);
     bench.become({ id: "b", portable: true });
     missing.answer();
-    const whole = await asked(bench);
+    const whole = await askedRows(bench);
     expect(whole.values).toEqual([1, 2, 3]);
     whole.answer();
-    expect(textOf(await torn.answer)).toEqual(wantOf(1, 2, 3));
+    expect(textOf(await torn.answer)).toEqual(wantOf([1, 2, 3]));
     expect(torn.said()).toBe("miss: 0 of 3 rows were kept");
   });
 
   it("are not put together after a purge either", async () => {
     const bench = open();
     const before = bench.ask(rows(1, 2));
-    (await asked(bench)).answer();
+    (await askedRows(bench)).answer();
     await before.answer;
     const torn = bench.ask(rows(1, 3));
-    const missing = await asked(bench);
+    const missing = await askedRows(bench);
     await bench.room.purge({ model: "m" });
     missing.answer();
-    const whole = await asked(bench);
+    const whole = await askedRows(bench);
     expect(whole.values).toEqual([1, 3]);
     whole.answer();
-    expect(textOf(await torn.answer)).toEqual(wantOf(1, 3));
+    expect(textOf(await torn.answer)).toEqual(wantOf([1, 3]));
   });
 
   it("that do not fit each other are asked again as one, as where a model fills rows up to the longest", async () => {
@@ -164,11 +150,11 @@ describe("rows of two calls", () => {
       return textOf(answer);
     };
     const before = bench.ask(rows(1, 2));
-    filled((await asked(bench)).one, 2);
+    filled((await askedRows(bench)).one, 2);
     await before.answer;
     const later = bench.ask(rows(1, 9));
-    filled((await asked(bench)).one, 3);
-    const whole = await asked(bench);
+    filled((await askedRows(bench)).one, 3);
+    const whole = await askedRows(bench);
     expect(whole.values).toEqual([1, 9]);
     const want = filled(whole.one, 3);
     expect(textOf(await later.answer)).toEqual(want);
@@ -190,7 +176,7 @@ async function crowd(answer: (one: Asked) => Reply) {
     }
   };
   for (let turn = 0; turn < 600; turn += 1) {
-    const values = Array.from({ length: 2 + Math.floor(random() * 5) }, () => Math.floor(random() * 20));
+    const values = Array.from({ length: 1 + Math.floor(random() * 6) }, () => Math.floor(random() * 20));
     waiting.push({ values, asking: bench.ask(rows(...values)) });
     await land();
     const all = [...flying].flatMap(([one, of]) => (one.call.signal.aborted ? [] : of));
@@ -212,7 +198,7 @@ async function crowd(answer: (one: Asked) => Reply) {
   for (const { values, asking } of waiting) {
     const reply = await asking.answer.catch(() => undefined);
     if (reply === undefined) count.failed += 1;
-    else if (`${textOf(reply)}` === `${wantOf(...values)}`) count.right += 1;
+    else if (`${textOf(reply)}` === `${wantOf(values)}`) count.right += 1;
     else count.wrong += 1;
   }
   return count;
