@@ -154,8 +154,33 @@ export function openMetrics(gauges: Gauges): Metrics {
         event satisfies never;
     }
   };
+  const later = openLater(count);
   return {
-    count,
-    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    count: later.add,
+    async expose() {
+      later.now();
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+/** Events that may wait to be counted until the answers of a turn are out; more are counted at once. */
+const MOST_WAITING = 1024;
+
+/** Counts events behind whatever else the turn of the loop has to do: callers wait for their answers, nobody for a count. */
+function openLater(count: (event: Event) => void) {
+  let waiting: Event[] = [];
+  const now = () => {
+    const counted = waiting;
+    waiting = [];
+    for (const event of counted) count(event);
+  };
+  return {
+    add(event: Event): void {
+      if (waiting.length === 0) setImmediate(now);
+      waiting.push(event);
+      if (waiting.length >= MOST_WAITING) now();
+    },
+    now,
   };
 }

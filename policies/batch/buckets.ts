@@ -26,18 +26,22 @@ const MOST_ENDPOINTS = 64;
 
 export function openBuckets(maxRows: number): Buckets {
   const buckets = new Map<string, Bucket>();
+  let last: { readonly key: string; readonly bucket: Bucket } | undefined;
   const forget = () => {
     for (const [key, bucket] of buckets) {
       if (buckets.size <= MOST_BUCKETS) return;
-      if (bucket.line.requests === 0) buckets.delete(key);
+      // the one that was just asked for is about to be waited in
+      if (bucket.line.requests === 0 && bucket !== last?.bucket) buckets.delete(key);
     }
   };
   return {
     of(key) {
+      if (last?.key === key) return last.bucket;
       const bucket = buckets.get(key) ?? openBucket(maxRows);
       // the one asked for last is the last to be forgotten
       buckets.delete(key);
       buckets.set(key, bucket);
+      last = { key, bucket };
       if (buckets.size > MOST_BUCKETS) forget();
       return bucket;
     },

@@ -24,6 +24,46 @@ export function bucketKey(
   ]);
 }
 
+/** `bucketKey`, which writes no key anew while plain requests of one form come. */
+export function openBucketKeys(): typeof bucketKey {
+  let last: { readonly request: InferRequest; readonly key: string } | undefined;
+  return (request, said) => {
+    if (said !== undefined || !isPlain(request)) return bucketKey(request, said);
+    if (last === undefined || !isAlike(last.request, request)) {
+      // without its bytes, which would be kept with it
+      const inputs = request.inputs.map((input) => ({ ...input, data: NO_DATA }));
+      last = { request: { ...request, inputs }, key: bucketKey(request) };
+    }
+    return last.key;
+  };
+}
+
+const NO_DATA = new Uint8Array(0);
+
+/** Whether its form is that of its model and its inputs alone. */
+function isPlain({ inputs, outputs, parameters }: InferRequest): boolean {
+  return parameters.size === 0 && outputs === undefined && inputs.every((input) => input.parameters === undefined);
+}
+
+/** Whether two plain requests have one key. */
+function isAlike(a: InferRequest, b: InferRequest): boolean {
+  if (a.task !== b.task || a.signature !== b.signature || !isOne(a.model, b.model)) return false;
+  return a.inputs.length === b.inputs.length && a.inputs.every((input, i) => isRowAlike(input, b.inputs[i]));
+}
+
+function isOne(a: ModelRef, b: ModelRef): boolean {
+  if (a.name !== b.name) return false;
+  const [one, other] = [a.select, b.select];
+  if (one.by === "version") return other.by === "version" && one.version === other.version;
+  if (one.by === "label") return other.by === "label" && one.label === other.label;
+  return other.by === "default";
+}
+
+function isRowAlike(a: Tensor, b: Tensor | undefined): boolean {
+  if (b === undefined || a.name !== b.name || a.datatype !== b.datatype) return false;
+  return a.shape.length === b.shape.length && a.shape.every((size, i) => i === 0 || size === b.shape[i]);
+}
+
 /** How many rows the request has: the first dimension of each input; undefined when they have none or do not agree. */
 export function rowsOf({ inputs }: Pick<InferRequest, "inputs">): number | undefined {
   const rows = inputs[0]?.shape[0];

@@ -9,7 +9,7 @@ import type { SendAlone } from "./alone.ts";
 import { type Bucket, type Buckets, openBuckets } from "./buckets.ts";
 import { delayMs, formFor, isInTime, learnerAt, learnFrom, type Option, shares } from "./deal.ts";
 import type { Formed } from "./form.ts";
-import { bucketKey, bytesOf } from "./key.ts";
+import { bytesOf, openBucketKeys } from "./key.ts";
 import { type Member, openMember } from "./member.ts";
 import type { Place, Places } from "./places.ts";
 import type { Ran, Send } from "./send.ts";
@@ -58,6 +58,7 @@ export interface SchedulerOptions {
 export function openScheduler(parts: SchedulerOptions): Scheduler {
   const { options, env, places } = parts;
   const buckets: Buckets = openBuckets(options.maxRows);
+  const keyOf = openBucketKeys();
   let waiting = 0;
   let running = 0;
   let scheduled = false;
@@ -144,7 +145,7 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
 
   const bucketOf = (request: InferRequest, call: Call): Bucket => {
     const said = options.headers.length === 0 ? undefined : { names: options.headers, headers: call.headers };
-    return buckets.of(bucketKey(request, said));
+    return buckets.of(keyOf(request, said));
   };
   // padding, preferred sizes and waiting for others are for those who stand in line
   const isPlain = options.maxDelayMs === 0 && options.sizes.length === 0 && options.preferred.length === 0;
