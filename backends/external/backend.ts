@@ -17,7 +17,7 @@ import { type Followed, openFollowed } from "./followed.ts";
 import type { Look } from "./looks.ts";
 import { openNames } from "./names.ts";
 import { openPool, type ServerPool } from "./pool.ts";
-import { openSignatureWatch } from "./signature-watch.ts";
+import { openSignatureWatch, type SignatureWatch } from "./signature-watch.ts";
 import { openSignatures, type Signatures } from "./signatures.ts";
 import type { Said, Teller } from "./telling.ts";
 import { type LiveTls, openTls } from "./tls.ts";
@@ -68,6 +68,18 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     tellers: () => pool.list().map(tellerOf),
     said: sayings(words, followed),
   });
+  const watch = openSignatureWatch({
+    env,
+    everyMs: words.health.every,
+    servers: () => pool.list(),
+    ask: signatures.askAt,
+    changed(model, { server, difference }) {
+      env.log.info({ backend, endpoint: server, model, difference }, "the model has another signature than before");
+      // it may be a part of others
+      epochs.endAll();
+      signatures.forget(model);
+    },
+  });
   const frame: Frame = {
     options,
     context,
@@ -77,24 +89,13 @@ export async function openExternal(options: ExternalOptions, context: BackendCon
     catalog,
     signatures,
     epochs,
+    watch,
     warmth,
     looks: () => looksOf(pool.list()),
   };
   const pool = openPool({ backend, env, open: (id, place) => openServer(frame, id, place) });
   pool.onChange(catalog.update);
   catalog.onChange(versionWatch(frame));
-  const watch = openSignatureWatch({
-    env,
-    everyMs: words.health.every,
-    servers: pool.list,
-    ask: signatures.askAt,
-    changed(model, { server, difference }) {
-      env.log.info({ backend, endpoint: server, model, difference }, "the model has another signature than before");
-      // it may be a part of others
-      epochs.endAll();
-      signatures.forget(model);
-    },
-  });
   const stopDiscovery = discover({
     backend,
     word: options.endpoints,
@@ -140,6 +141,7 @@ interface Frame {
   readonly catalog: LiveCatalog;
   readonly signatures: Signatures;
   readonly epochs: Epochs;
+  readonly watch: SignatureWatch;
   readonly warmth: Warmth | undefined;
   looks(): Iterable<Look>;
 }
@@ -189,6 +191,7 @@ function openServer(frame: Frame, id: string, place: Place): ServerEndpoint {
     unreached: frame.epochs.endAll,
     renewed(models) {
       for (const model of models) frame.epochs.end(model);
+      frame.watch.renewed(id, models);
       signatures.renew(models, id);
     },
   });

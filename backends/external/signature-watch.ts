@@ -10,6 +10,8 @@ import { openErrands } from "./errands.ts";
 export interface SignatureWatch {
   /** Somebody goes by what the model is: the servers are asked for its signature at once, and then for as long as it is in use. */
   use(model: BackendModel): void;
+  /** The server's models are others, as is known already: what it tells next is no change. */
+  renewed(server: string, models: readonly string[]): void;
   close(): void;
 }
 
@@ -91,6 +93,11 @@ export function openSignatureWatch(options: WatchOptions): SignatureWatch {
       used.set(key, model);
       if (stop === undefined) turn();
     },
+    renewed(server, models) {
+      const known = told.get(server);
+      const names = new Set(models);
+      for (const key of known?.keys() ?? []) if (names.has(nameIn(key))) known?.delete(key);
+    },
     close() {
       closed = true;
       stop?.();
@@ -102,4 +109,8 @@ export function openSignatureWatch(options: WatchOptions): SignatureWatch {
 /** Asked for every request, so it is no more than two texts put together. */
 function keyOf({ name, version = "" }: BackendModel): string {
   return `${name}\0${version}`;
+}
+
+function nameIn(key: string): string {
+  return key.slice(0, key.lastIndexOf("\0"));
 }

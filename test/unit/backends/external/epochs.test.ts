@@ -186,3 +186,19 @@ test("a server that fails to tell its signature for a while says nothing by that
     expect(of().id).toBe(before);
   }
 });
+
+test("a server that told no signature and does so after it was replaced is watched from then on", async () => {
+  const server = fakeServer({ signatures: {} });
+  const { env, of } = await opened({ "a:1": server }, { models: { m: { signature: { inputs: [], outputs: [] } } } });
+  of();
+  await pass(env, 6_000, 1_000);
+  server.word = "fake 2.0";
+  server.signatures = { m: SIGNATURE };
+  await pass(env, 12_000, 1_000);
+  const before = of().id;
+  await pass(env, 1_000);
+  expect(of().id).toBe(before);
+  server.signatures = { m: OTHER };
+  await pass(env, 6_000, 1_000);
+  expect(of().id).not.toBe(before);
+});
