@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openBudget } from "../../../gateway/budget.ts";
-import { openProcessLoad } from "../../../gateway/process-load.ts";
+import { openProcessLoad, processReadings } from "../../../gateway/process-load.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
 
 const MiB = 2 ** 20;
@@ -75,4 +75,14 @@ describe("an overloaded process", () => {
     load.close();
     expect([env.clock.pending, now.closed]).toEqual([0, 1]);
   });
+});
+
+test("one long turn of the loop is no overload, two in a row are, and the first prompt one ends it", () => {
+  const late = [0, 1200, 10, 700, 650, 600, 5];
+  const readings = processReadings({
+    meanMs: () => late.shift() ?? 0,
+    lateness: () => ({ min: 0, max: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0 }),
+    close: () => {},
+  });
+  expect(Array.from({ length: 7 }, () => readings.lagMs())).toEqual([0, 0, 10, 10, 650, 600, 5]);
 });
