@@ -77,7 +77,7 @@ describe("an overloaded process", () => {
   });
 });
 
-test("one long turn of the loop is no overload, two in a row are, and the first prompt one ends it", () => {
+it("one long turn of the loop is no overload, two in a row are, and the first prompt one ends it", () => {
   const late = [0, 1200, 10, 700, 650, 600, 5];
   const readings = processReadings({
     meanMs: () => late.shift() ?? 0,
