@@ -1,9 +1,12 @@
 // Rows before a store that replicas share: which are found there, what is asked of it, and what of it is not believed.
 
 import { describe, expect, it } from "vitest";
+import type { InferRequest, InferResponse } from "../../../../core/request.ts";
 import { answerTo, intsOf, POISON, rowsOfInts } from "../../../support/batch-model.ts";
 import { type CacheAsk, openCacheBench, settle } from "../../../support/cache.ts";
 import { askRows as ask, openRowBench, rows, textOf, wantOf } from "../../../support/cached-rows.ts";
+import { seededRandom } from "../../../support/fake-env.ts";
+import { requestFor } from "../../../support/scripted.ts";
 import { fakeStore } from "../../../support/shared-store.ts";
 
 function replicas(words?: object) {
@@ -192,4 +195,63 @@ it("one question and its rows are kept apart where the cache does not look rows 
   reply(answerTo(request));
   await asking.answer;
   expect(await ask(b, rows(1, 2))).toMatchObject({ asked: [1, 2] });
+});
+
+/** What a model of that factor says of the rows. */
+function answerBy(request: InferRequest, factor: number): InferResponse {
+  const reply = answerTo(request);
+  const [x] = request.inputs;
+  const y = { ...rowsOfInts((x === undefined ? [] : intsOf(x)).map((value) => value * factor)), name: "y" };
+  return { ...reply, outputs: [y, ...reply.outputs.slice(1)] };
+}
+
+/** Two replicas at random, over a store that is away, wrong and purged now and then; `wrongs` counts other answers than the model's. */
+async function run(believed: boolean) {
+  const { store, a, b } = replicas({ ttl: "3s", rows: true });
+  const random = seededRandom(5);
+  const count = { rows: 0, asked: 0, wrongs: 0 };
+  const factors = new Map([
+    [a, 1],
+    [b, 1],
+  ]);
+  for (let n = 0; n < 1_500; n += 1) {
+    const bench = random() < 0.5 ? a : b;
+    const chance = random();
+    if (chance < 0.02) await bench.room.purge({});
+    else if (chance < 0.06) store.away = !store.away;
+    else if (chance < 0.1) {
+      const factor = 1 + Math.floor(random() * 3);
+      factors.set(bench, factor);
+      // what is not told apart is one model to the cache
+      bench.become({ id: believed ? `${factor}` : "one", portable: true });
+    }
+    store.spoil = (stored) => (random() < 0.1 ? { ...stored, proof: new Uint8Array(64) } : stored);
+    for (const { env } of [a, b]) env.clock.advance(random() * 50);
+    const values = Array.from({ length: 1 + Math.floor(random() * 6) }, () => Math.floor(random() * 30));
+    const asking = bench.ask(rows(...values));
+    await settle();
+    const factor = factors.get(bench) ?? 1;
+    if (bench.handle.waiting > 0) {
+      const { request, reply } = await bench.handle.next();
+      count.asked += request.inputs.flatMap(intsOf).length;
+      reply(answerBy(request, factor));
+    }
+    const want = textOf(answerBy(requestFor("m", { inputs: [rowsOfInts(values)] }), factor));
+    if (`${textOf(await asking.answer)}` !== `${want}`) count.wrongs += 1;
+    count.rows += values.length;
+  }
+  return count;
+}
+
+describe("a random run of two replicas", () => {
+  it("has the same answers as without a cache, and their models fewer rows", async () => {
+    const { rows: sent, asked, wrongs } = await run(true);
+    expect(wrongs).toBe(0);
+    expect(asked).toBeLessThan(sent / 2);
+    expect(asked).toBeGreaterThan(100);
+  });
+
+  it("would not, were two models taken for one", async () => {
+    expect((await run(false)).wrongs).toBeGreaterThan(50);
+  });
 });
