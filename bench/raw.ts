@@ -17,6 +17,12 @@ export type RawJob =
   /** Answered by RawFacts. */
   | { readonly type: "measure"; readonly warmMs: number; readonly measureMs: number };
 
+/** A run on these values, answered by the bytes of its output; its setup's own inputs are not used. */
+export interface RawOne {
+  readonly type: "one";
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
 export interface RawFacts {
   readonly completed: number;
   /** Between the first and the last run that ended in the measured span. */

@@ -77,8 +77,20 @@ function measureCase(one: Case, { repository, client, port }: Parts, effort: Eff
   };
   return withPrograms(async (start) => {
     const raw = await start("programs/raw.ts", { core: SERVER_CORE, input: setup });
+    const bare = await start("programs/bare.ts", { core: SERVER_CORE, input: setup });
+    const barePort = await bare.ask<number>("port");
     await checkAnswers(raw, client, { port, requests });
     const used = { client: 0 };
+    const load = async (to: number): Promise<number> => {
+      const facts = await client.ask<LoadFacts>("load", {
+        port: to,
+        requests,
+        connections: one.connections,
+        ...span,
+      });
+      used.client = Math.max(used.client, facts.clientCpu);
+      return rows * facts.perSecond;
+    };
     const comparison = await compare({
       title: `${model.name} ${shape.join("x")}`,
       unit: "rows/s",
@@ -90,15 +102,8 @@ function measureCase(one: Case, { repository, client, port }: Parts, effort: Eff
             return rows * (await raw.ask<RawFacts>("run", { type: "measure", ...span })).perSecond;
           },
         },
-        {
-          name: `served, ${one.connections} clients`,
-          async measure() {
-            const load = { port, requests, connections: one.connections, ...span };
-            const facts = await client.ask<LoadFacts>("load", load);
-            used.client = Math.max(used.client, facts.clientCpu);
-            return rows * facts.perSecond;
-          },
-        },
+        { name: `served, ${one.connections} clients`, measure: () => load(port) },
+        { name: `bare node:http, ${one.connections} clients`, measure: () => load(barePort) },
       ],
     });
     const got = comparison.arms[1]?.ratio?.median ?? Number.NaN;
@@ -109,6 +114,7 @@ function measureCase(one: Case, { repository, client, port }: Parts, effort: Eff
       goals: one.goal === undefined ? [] : [{ what, want: { atLeast: one.goal }, got }],
       notes: [
         `${INPUTS} inputs in turn; each answer of the gateway was equal to ONNX Runtime's, bit for bit`,
+        "bare node:http: the body's last bytes to the same session in one worker, its output back; no JSON, no checks, no log",
         `the client used at most ${Math.round(used.client * 100)} % of its core`,
       ],
     };

@@ -2,7 +2,7 @@
 
 import { parentPort } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
-import type { RawFacts, RawJob, RawSetup } from "../raw.ts";
+import type { RawFacts, RawJob, RawOne, RawSetup } from "../raw.ts";
 
 env.logLevel = "fatal";
 
@@ -22,9 +22,13 @@ async function setUp(setup: RawSetup): Promise<void> {
 }
 
 async function run(index: number): Promise<Tensor> {
+  const { inputs } = held.setup ?? { inputs: [] };
+  return runOn(inputs[index % inputs.length] as Float32Array);
+}
+
+async function runOn(values: Float32Array): Promise<Tensor> {
   const { session, setup } = held;
   if (session === undefined || setup === undefined) throw new Error("expected setup first");
-  const values = setup.inputs[index % setup.inputs.length] as Float32Array;
   const fetched = await session.run({ [setup.input]: new Tensor("float32", values, setup.shape) }, [setup.output]);
   return fetched[setup.output] as Tensor;
 }
@@ -56,7 +60,14 @@ async function measure(job: Extract<RawJob, { type: "measure" }>): Promise<RawFa
   return { completed, perSecond: (completed / (last - first)) * 1000 };
 }
 
-parentPort?.on("message", async (message: RawSetup | RawJob | { readonly type: "end" }) => {
+async function one(values: Float32Array): Promise<void> {
+  const { data } = await runOn(values);
+  const { buffer, byteOffset, byteLength } = data as Float32Array<ArrayBuffer>;
+  parentPort?.postMessage(new Uint8Array(buffer, byteOffset, byteLength), [buffer]);
+}
+
+parentPort?.on("message", async (message: RawSetup | RawJob | RawOne | { readonly type: "end" }) => {
+  if (message.type === "one") await one(message.values);
   if (message.type === "setup") parentPort?.postMessage(await setUp(message));
   if (message.type === "answers") parentPort?.postMessage(await answers());
   if (message.type === "measure") parentPort?.postMessage(await measure(message));
