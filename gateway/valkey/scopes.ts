@@ -15,6 +15,8 @@ export interface ScopesOptions {
 export interface Scopes extends Pick<SecondLevel, "onRaise"> {
   /** Notes the generation that a scope has; listeners hear of it where it was another one before. */
   saw(key: string, scope: Scope, generation: string): void;
+  /** The scope's generation is not known here, and yet something is kept under it. */
+  missed(key: string, scope: Scope): void;
   /** The command that tells every replica, this one too, that the scope was raised. */
   tell(scope: Scope): Command;
   close(): void;
@@ -30,6 +32,8 @@ const AGAIN_MS = 1_000;
 export function openScopes({ valkey, env, channel, keyOf }: ScopesOptions): Scopes {
   /** By their key, the longest unseen first. */
   const seen = new Map<string, { readonly scope: Scope; readonly generation: string }>();
+  /** Of which nothing was ever seen: whether they were raised while nobody listened cannot be told. */
+  const unseen = new Map<string, Scope>();
   const listeners = new Set<(scope: Scope) => void>();
   let stopAgain: (() => void) | undefined;
   const raised = (scope: Scope) => {
@@ -62,7 +66,12 @@ export function openScopes({ valkey, env, channel, keyOf }: ScopesOptions): Scop
       seen.delete(keyOf(scope));
       raised(scope);
     },
-    listening: () => void lookAtAll(),
+    listening() {
+      const missed = [...unseen.values()];
+      unseen.clear();
+      for (const scope of missed) raised(scope);
+      void lookAtAll();
+    },
   });
 
   return {
@@ -78,6 +87,15 @@ export function openScopes({ valkey, env, channel, keyOf }: ScopesOptions): Scop
       // nobody would notice any longer that it is raised: what is in memory under it must go now
       seen.delete(oldest[0]);
       raised(oldest[1].scope);
+    },
+    missed(key, scope) {
+      if (seen.has(key) || unseen.has(key)) return;
+      unseen.set(key, scope);
+      if (unseen.size <= MAX_SCOPES) return;
+      const [oldest] = unseen;
+      if (oldest === undefined) return;
+      unseen.delete(oldest[0]);
+      raised(oldest[1]);
     },
     tell: ({ model, tenant }) => ["PUBLISH", channel, JSON.stringify(tenant === undefined ? [model] : [model, tenant])],
     onRaise(listener) {

@@ -87,6 +87,10 @@ export function openSecondLevel(options: SecondLevelOptions): SecondLevel & { cl
   };
   const lastsOf = ({ madeAt, keepMs }: StoredAnswer) => Math.ceil(madeAt + keepMs - env.clock.wall());
 
+  const unwatched = (all: readonly Scope[]) => {
+    for (const scope of all) scopes.missed(scopeKey(scope), scope);
+  };
+
   /** The names of the generations, and the values, in one round trip. */
   const read = async (ofScopes: readonly string[], keys: readonly string[], before: readonly Command[] = []) => {
     const [first = [], ...others] = inParts(keys, READ_AT_ONCE);
@@ -107,7 +111,10 @@ export function openSecondLevel(options: SecondLevelOptions): SecondLevel & { cl
       const claims = ofScopes.map((scope): Command => ["SET", scope, newGeneration(), "PX", GENERATION_MS, "NX"]);
       looked = await read(ofScopes, [], claims);
     }
-    if (looked === undefined || !looked.names.every((name) => name instanceof Uint8Array)) return undefined;
+    if (looked === undefined || !looked.names.every((name) => name instanceof Uint8Array)) {
+      unwatched(of);
+      return undefined;
+    }
     const generations = looked.names.map((name) => Buffer.from(name).toString());
     for (const [i, scope] of of.entries()) scopes.saw(ofScopes[i] ?? "", scope, generations[i] ?? "");
     const stored: (StoredAnswer | undefined)[] = [];
@@ -139,6 +146,7 @@ export function openSecondLevel(options: SecondLevelOptions): SecondLevel & { cl
     getAll,
     set: ({ key, scopes: of }, generations, stored) => setAll({ keys: [key], scopes: of }, generations, [stored]),
     setAll,
+    unwatched,
     async raise(scope) {
       // to forget the name is enough, and a store that is full can still forget
       const answers = await valkey.ask([["MULTI"], ["UNLINK", scopeKey(scope)], scopes.tell(scope), ["EXEC"]]);

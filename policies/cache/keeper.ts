@@ -142,13 +142,21 @@ export function openKeeper(parts: KeeperParts): Keeper {
       return undefined;
     },
     async findShared(question) {
-      if (second === undefined || !question.identity.portable) return undefined;
+      if (second === undefined) return undefined;
+      if (!question.identity.portable) {
+        second.unwatched(scopesOf(model, question));
+        return undefined;
+      }
       const look = await second.get(placeOf(model, question));
       return look === undefined ? undefined : { look, found: believe(question, look.stored) };
     },
     async findRowsShared(rows, { anew }) {
       const [first] = rows;
-      if (second === undefined || first === undefined || !first.identity.portable) return NOTHING_SHARED;
+      if (second === undefined || first === undefined) return NOTHING_SHARED;
+      if (!first.identity.portable) {
+        second.unwatched(scopesOf(model, first));
+        return NOTHING_SHARED;
+      }
       const asked = anew ? [] : rows.slice(0, Math.ceil(TRIP_BYTES / (VALUE_BYTES + rowBytes)));
       const look = await second.getAll(placesOf(model, first, asked));
       if (look === undefined) return NOTHING_SHARED;

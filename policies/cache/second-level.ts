@@ -71,8 +71,13 @@ export interface SecondLevel {
   set(place: Place, generations: readonly string[], stored: StoredAnswer): void;
   /** The same of several answers, one for each key; their bytes stay as they are until they have been written. */
   setAll(places: Places, generations: readonly string[], stored: readonly StoredAnswer[]): void;
+  /**
+   * Answers under these scopes are kept by this process without a look at their generations: when purges may have gone
+   * unheard, the scopes count as raised.
+   */
+  unwatched(scopes: readonly Scope[]): void;
   /** A new generation for the scope, so that no answer kept before is found again; false when the store did not take it. */
   raise(scope: Scope): Promise<boolean>;
-  /** Calls back when another replica has raised a scope, soon after; the answer stops that. */
+  /** Calls back when another replica has raised a scope, or may have, soon after; the answer stops that. */
   onRaise(listener: (scope: Scope) => void): () => void;
 }

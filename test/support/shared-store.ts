@@ -9,6 +9,8 @@ export interface FakeStore {
   away: boolean;
   spoil: (stored: StoredAnswer) => StoredAnswer;
   readonly values: ReadonlyMap<string, unknown>;
+  /** Scopes under which something was kept without a look here. */
+  readonly unwatched: readonly Scope[];
   readonly level: SecondLevel;
 }
 
@@ -20,7 +22,9 @@ export function fakeStore(): FakeStore {
   const hex = (key: Uint8Array) => Buffer.from(key).toString("hex");
   const current = (scopes: readonly Scope[]) =>
     scopes.map((scope) => String(generations.get(JSON.stringify(scope)) ?? 0));
+  const unwatched: Scope[] = [];
   const store: FakeStore = {
+    unwatched,
     asked: 0,
     keys: 0,
     away: false,
@@ -46,6 +50,9 @@ export function fakeStore(): FakeStore {
       set: ({ key, scopes }, made, stored) => store.level.setAll({ keys: [key], scopes }, made, [stored]),
       setAll({ keys }, made, all) {
         for (const [i, stored] of all.entries()) values.set(hex(keys[i] as Uint8Array), { stored, generations: made });
+      },
+      unwatched(scopes) {
+        unwatched.push(...scopes);
       },
       async raise(scope) {
         const key = JSON.stringify(scope);

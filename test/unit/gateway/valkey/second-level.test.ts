@@ -245,6 +245,30 @@ describe("the second level of the cache", () => {
     expect(a.env.clock.pending).toBe(0);
   });
 
+  it("takes a scope for raised when it listens again, of which it had no generation while something was kept under it", async () => {
+    const server = fakeServer();
+    const { level, heard } = aReplica(server);
+    const [ear] = server.ears;
+    if (ear === undefined) throw new Error("expected an ear");
+    await level.get(place("a", "seen"));
+    // the store cannot be reached, or the model's answers are not shared
+    server.state.up = false;
+    await level.get(place("a", "unseen"));
+    await level.get(place("a", "seen"));
+    level.unwatched([{ model: "local" }, { model: "m" }, { model: "local" }]);
+    expect(heard).toEqual([]);
+    server.state.up = true;
+    ear.listening();
+    await settle();
+    // those that were seen have the generation that they had
+    expect(heard).toEqual([{ model: "m", tenant: "unseen" }, { model: "local" }]);
+    ear.listening();
+    await settle();
+    expect(heard).toHaveLength(2);
+    for (let n = 0; n <= 10_000; n += 1) level.unwatched([{ model: `${n}` }]);
+    expect(heard.slice(2)).toEqual([{ model: "0" }]);
+  });
+
   it("lets go of what is in memory under a scope that it can no longer watch", async () => {
     const server = fakeServer();
     const { level, heard } = aReplica(server);

@@ -90,7 +90,11 @@ describe("a store", () => {
     bench.become({ id: "a", portable: false });
     await bench.miss({}, answerOf(5));
     expect([store.asked, store.values.size]).toEqual([0, 0]);
+    // it must tell nevertheless when a purge of it may have gone unheard
+    expect(store.unwatched).toEqual([{ model: "m" }]);
     expect(firstOf(await bench.ask().answer)).toBe(5);
+    await store.level.raise({ model: "m" });
+    expect((await bench.miss({}, answerOf(6))).said()).toBe("miss");
   });
 
   it("keeps nothing past its ttl that is given", async () => {

@@ -131,6 +131,7 @@ describe("rows in the store", () => {
     a.become({ id: "a", portable: false });
     expect(await ask(a, rows(1, 2))).toMatchObject({ asked: [1, 2] });
     expect([store.asked, store.values.size]).toEqual([0, 0]);
+    expect(store.unwatched).toEqual([{ model: "m" }]);
   });
 
   it("are never put together with those of a model that came meanwhile", async () => {
