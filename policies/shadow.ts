@@ -80,6 +80,8 @@ function openShadow(options: ShadowOptions, context: RouteContext): Service {
     const reply = await answering(request, call);
     if (call.purpose === "user" && context.env.random() < options.share) {
       const answer = reply.kind === "whole" ? reply : undefined;
+      // now: they may be used again as soon as the answer is out, and may have to be decoded first
+      call.loan.keep();
       // a kept answer may have been given before the bytes of its question were decoded
       const whole = wholeRequest(request);
       if (!(whole instanceof Promise)) mirror(whole, call, answer);
@@ -154,7 +156,6 @@ function openMirror(options: ShadowOptions, context: RouteContext): Mirror {
     if (heldBytes + size > options.maxBytes) return leave("skipped", "bytes");
     inFlight += 1;
     heldBytes += size;
-    call.loan.keep();
     // later, so that the caller's answer leaves before the copy is made
     env.clock.after(0, () => {
       void runOne({ request, call, answer }).finally(() => {

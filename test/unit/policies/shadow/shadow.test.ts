@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { deferInputs } from "../../../../core/deferred.ts";
 import { InferError } from "../../../../core/error.ts";
 import type { InferResponse, Reply } from "../../../../core/request.ts";
 import type { Service } from "../../../../core/service.ts";
@@ -57,6 +58,23 @@ describe("a shadow", () => {
     expect(copy.deadline).toBe(250);
     expect(copy.signal.aborted).toBe(false);
     expect(copy.trace).not.toBe(call.trace);
+  });
+
+  it("keeps the bytes of a recalled request at once, though they are decoded only behind the answer", async () => {
+    const decoding = Promise.withResolvers<readonly Tensor[]>();
+    const inputs = deferInputs([{ name: "x", datatype: "FP32", shape: [1] }], () => decoding.promise);
+    const joins: Service = async (_request, { loan }) => {
+      // answered with what another one asked: nobody has had these bytes decoded
+      loan.done();
+      return wholeReply("m", "1", { outputs: [y(1)] });
+    };
+    const fake = fakeRoute({ words: shadowed(), leaves: { "1": joins } });
+    const { call } = await fake.ask({ request: { inputs } });
+    expect(call.loan.isOver).toBe(false);
+    decoding.resolve([{ ...y(3), name: "x" }]);
+    await settle();
+    await mirrored(fake);
+    expect(fake.asked[1]?.request.inputs).toEqual([{ ...y(3), name: "x" }]);
   });
 
   it.each<[string, Service]>([
