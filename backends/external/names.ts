@@ -36,23 +36,38 @@ export interface Names {
 
 /** How long what the server told is believed, so that a server with wrong answers is not asked at the rate of the traffic. */
 const TOLD_MS = 1000;
+/** Models whose servers were asked of late; more are begun anew. */
+const MOST_TOLD = 256;
+
+/** What a server told of a model, and until when it is believed. */
+interface Telling {
+  readonly untilMs: number;
+  readonly told: Promise<Told>;
+  isRenewed: boolean;
+}
 
 export function openNames(options: NamesOptions): Names {
   const { env } = options;
-  let last: { readonly model: string; readonly untilMs: number; readonly told: Promise<Told> } | undefined;
-  const askOnce = (model: BackendModel): Promise<Told> => {
+  const tellings = new Map<string, Telling>();
+  const askOnce = (model: BackendModel): Telling => {
     const key = JSON.stringify([model.name, model.version]);
-    if (last?.model === key && env.clock.now() < last.untilMs) return last.told;
+    const last = tellings.get(key);
+    if (last !== undefined && env.clock.now() < last.untilMs) return last;
     const told = options.ask(model).catch((error: unknown) => void asInferError(error));
-    last = { model: key, untilMs: env.clock.now() + TOLD_MS, told };
-    return told;
+    const telling = { untilMs: env.clock.now() + TOLD_MS, told, isRenewed: false };
+    if (tellings.size >= MOST_TOLD) tellings.clear();
+    tellings.set(key, telling);
+    return telling;
   };
   const doubt = async (response: InferResponse, { model, said, naming }: Doubt) => {
-    const told = await askOnce(model);
+    const telling = askOnce(model);
+    const told = await telling.told;
     if (told === undefined || misnamed(response, told, naming) !== undefined) {
       throw new InferError("bad-backend", `the backend's answer: ${said}`);
     }
-    options.renewed(model.name);
+    // another server may still have the signature that is known, as while one after the other is replaced
+    if (!telling.isRenewed) options.renewed(model.name);
+    telling.isRenewed = true;
     return response;
   };
   return {

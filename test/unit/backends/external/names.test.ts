@@ -123,6 +123,24 @@ describe("a model that is another by now", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("is another one once a second at most, while other servers still have what it was", async () => {
+    const { held, env, renewed } = setUp({ known: AB, told: signature("c") });
+    for (let n = 0; n < 100; n += 1) expect(await held("only", ["c"])).toBe(true);
+    expect(renewed).toEqual(["m"]);
+    env.clock.advance(1000);
+    expect(await held("only", ["c"])).toBe(true);
+    expect(renewed).toEqual(["m", "m"]);
+  });
+
+  test("is asked about once a second beside others of which the same is true", async () => {
+    const { held, asked } = setUp({ known: AB });
+    const model = (version: string) => ({ name: "m", select: { by: "version", version } }) as const;
+    for (let n = 0; n < 20; n += 1) {
+      await expect(held("only", ["c"], { model: model(`${n % 2}`) })).rejects.toMatchObject({ code: "bad-backend" });
+    }
+    expect(asked).toEqual(["m 0", "m 1"]);
+  });
+
   test("is asked about in the version that was asked for", async () => {
     const { held, asked } = setUp({ known: AB });
     const model = { name: "m", select: { by: "version", version: "2" } } as const;
