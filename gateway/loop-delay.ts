@@ -24,17 +24,25 @@ export interface LoopDelay {
   close(): void;
 }
 
+/** Node's histogram of it, whose times are in nanoseconds and include how often it looks. */
+export type Histogram = Pick<
+  ReturnType<typeof monitorEventLoopDelay>,
+  "count" | "min" | "max" | "mean" | "stddev" | "percentile" | "reset" | "enable" | "disable"
+>;
+
 /** The delay of this process's own loop. */
-export function openLoopDelay(): LoopDelay {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+export function openLoopDelay(histogram: Histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })): LoopDelay {
   histogram.enable();
   const late = (ns: number) => Math.max(0, ns / 1e6 - RESOLUTION_MS);
+  const sums = () => {
+    const { count } = histogram;
+    // without a sample the mean is no number
+    return { count, sum: count === 0 ? 0 : count * histogram.mean };
+  };
   let seen = { count: 0, sum: 0 };
   return {
     meanMs() {
-      const { count } = histogram;
-      // without a sample the mean is no number
-      const now = { count, sum: count === 0 ? 0 : count * histogram.mean };
+      const now = sums();
       const isNew = now.count - seen.count;
       const mean = isNew <= 0 ? 0 : late((now.sum - seen.sum) / isNew);
       seen = now;
@@ -52,8 +60,10 @@ export function openLoopDelay(): LoopDelay {
         p90: at(90),
         p99: at(99),
       };
+      // what the mean has not been told of is still to be told
+      const now = sums();
+      seen = { count: seen.count - now.count, sum: seen.sum - now.sum };
       histogram.reset();
-      seen = { count: 0, sum: 0 };
       return found;
     },
     close: () => void histogram.disable(),
