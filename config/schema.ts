@@ -54,7 +54,9 @@ const limits = z
       .describe("The process's memory: a share of what it may have, or a size; above it new requests get 503."),
     lag: duration()
       .prefault("500ms")
-      .describe("How late the event loop may be on the mean of two quarter seconds in a row; above it new requests get 503."),
+      .describe(
+        "How late the event loop may be on the mean of two quarter seconds in a row; above it new requests get 503.",
+      ),
     connections: z
       .int()
       .min(1)
