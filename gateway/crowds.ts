@@ -102,11 +102,14 @@ function unread(model: string, retryAfterMs: number): InferError {
   return new InferError("overloaded", text, { retryable: "later", retryAfterMs, unsent: true, crowded: true });
 }
 
-/** Models whose requests all go to one backend, and are answered by it alone: neither chance nor a cache decides what becomes of them. */
+/** Models whose requests all go to one backend, and are answered by it alone: neither a route nor a cache decides what becomes of them. */
 export function goOneWay(config: Pick<Config, "models">): (model: string) => boolean {
   const { models } = config;
   if (models === undefined) return () => true;
   const cached = cachedModels(config);
-  const names = new Set(models.flatMap(({ name, runs }) => (runs.by === "backend" && !cached.has(name) ? [name] : [])));
+  const oneWay = models.filter(
+    ({ name, runs, route }) => runs.by === "backend" && route === undefined && !cached.has(name),
+  );
+  const names = new Set(oneWay.map(({ name }) => name));
   return (model) => names.has(model);
 }

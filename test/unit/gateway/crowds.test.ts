@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { onnx } from "../../../backends/onnx/onnx.ts";
+import { loadConfig } from "../../../config/load.ts";
 import { InferError } from "../../../core/error.ts";
 import type { Kind } from "../../../core/protocol.ts";
-import { openCrowds } from "../../../gateway/crowds.ts";
+import { goOneWay, openCrowds } from "../../../gateway/crowds.ts";
+import { policyKinds } from "../../../policies/registry.ts";
 import { fakeEnv } from "../../support/fake-env.ts";
 
 const KIND: Kind = { model: "m", version: "", tenant: "" };
@@ -89,6 +92,22 @@ test("what would be late by its own deadline is no sign of a crowd, and models o
   expect(crowds.any).toBe(false);
   const several = bench((model) => model !== "m");
   expect(several.second(8000, 100).unread).toBe(0);
+});
+
+test("requests go one way where neither versions of their own, nor a route, nor a cache say another", () => {
+  const text = `
+backends: {b: {kind: onnx, repository: .}}
+models:
+  plain: {backend: b, limit: {concurrency: 1}}
+  routed: {backend: b, route: {canary: {stable: "1", candidate: "2", percent: 5, unit: peer}}}
+  versions: {versions: {1: {backend: b}}}
+  cached: {backend: b, cache: {ttl: 1m}}
+`;
+  const kinds = { backends: [onnx], policies: policyKinds };
+  const loaded = loadConfig({ text, file: "/config.yaml", env: {} }, kinds);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.mistakes));
+  const names = ["plain", "routed", "versions", "cached"];
+  expect(names.filter(goOneWay(loaded.config))).toEqual(["plain"]);
 });
 
 test("who is refused unread is told so, when to come again, and is counted", () => {
