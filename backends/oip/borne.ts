@@ -10,7 +10,8 @@ export function checkDatatypes(inputs: readonly Tensor[], lacks: readonly Dataty
   if (lacks.length === 0) return;
   for (const { name, datatype } of inputs) {
     if (lacks.includes(datatype)) {
-      throw new InferError("unsupported", `input "${name}": the backend's server has no ${datatype}`);
+      const carrier = "Triton's Open Inference Protocol carries it";
+      throw new InferError("unsupported", `input "${name}": the backend's server has no ${datatype}; ${carrier}`);
     }
   }
 }

@@ -74,7 +74,10 @@ const notText = (carrier: string) =>
 const PYTHON = { ...odd("fp32", "exact", "canonical"), ...odd("fp64", "exact", "canonical") };
 /** It takes them, and answers with an error or null. */
 const DEAF = { ...odd("fp32", "lost"), ...odd("fp64", "lost") };
-const LACKS_BF16 = all("bf16", "refused: the backend's server has no BF16");
+const LACKS_BF16 = all(
+  "bf16",
+  "refused: the backend's server has no BF16; Triton's Open Inference Protocol carries it",
+);
 
 const GRPC_CARRIES = "the backend's protocol: grpc";
 const TFS_CARRIES = "gRPC (protocol: grpc)";

@@ -94,7 +94,8 @@ test.each(PAIRS)("from $from to $to: $there there, $back back", async ({ from, t
   const most = (copies: number) => (copies + 0.05) * PICTURE.data.byteLength;
   for (const [copies, copied] of [[there, journey.there] as const, [back, journey.back] as const]) {
     expect(copied.moved).toBeLessThan(most(copies));
-    expect(copied.grown).toBeLessThan(most(copies));
+    // small buffers come from a pool of Node's, and any of them may be the first in a new one
+    expect(copied.grown).toBeLessThan(most(copies) + Buffer.poolSize);
   }
 });
 
