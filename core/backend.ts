@@ -35,6 +35,8 @@ export interface Slots {
 export interface Endpoint {
   /** `backend/address`: unique in the process. */
   readonly id: string;
+  /** The host as the config has it, where the endpoint's address was found under it: it is spoken to by that name. */
+  readonly foundAs?: string;
   readonly zone: string | undefined;
   readonly weight: number;
   /** 0 first: a higher tier gets work only when the lower ones cannot take it all. */

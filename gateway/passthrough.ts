@@ -17,6 +17,8 @@ export interface Passthrough extends Pick<PassthroughConfig, "websocket" | "requ
   readonly path: string;
   /** Where the server is now. @throws InferError unavailable when nobody knows */
   origin(): string;
+  /** What the server is called, with its port; as its origin says where nothing is. */
+  host?(): string | undefined;
 }
 
 /** What a listener lends to its passthroughs. */
@@ -66,7 +68,9 @@ async function addOne(scope: App, one: Passthrough, host: PassthroughHost): Prom
   const headersFor = (raw: object): Headers => {
     const request = raw as IncomingMessage;
     const { id, traceparent } = identities.get(request) ?? identityOf(request);
-    return { ...requestHeaders(request.headers, one.request), "x-request-id": id, traceparent };
+    const host = one.host?.();
+    const named = host === undefined ? {} : { host };
+    return { ...named, ...requestHeaders(request.headers, one.request), "x-request-id": id, traceparent };
   };
   scope.addHook("onRequest", async (request, reply) => {
     const pair = { request: request.raw as IncomingMessage, response: reply.raw as ServerResponse };
@@ -81,7 +85,10 @@ async function addOne(scope: App, one: Passthrough, host: PassthroughHost): Prom
     return reply;
   });
   scope.setErrorHandler((error, _request, reply) => refuse(reply, error));
-  const place = (): Place => ({ prefix: one.prefix, target: new URL(one.path, one.origin()) });
+  const place = (): Place => {
+    const target = new URL(one.path, one.origin());
+    return { prefix: one.prefix, target, host: one.host?.() ?? target.host };
+  };
   const options = {
     upstream: "",
     prefix: one.prefix,

@@ -145,6 +145,7 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
 
   return {
     id,
+    ...(options.place.foundAs === undefined ? {} : { foundAs: options.place.foundAs }),
     get zone() {
       return place.zone;
     },

@@ -61,6 +61,8 @@ export interface Place {
   readonly prefix: string;
   /** What it stands for at the server. */
   readonly target: URL;
+  /** What the server is called, and calls itself, in place of the target's host. */
+  readonly host: string;
 }
 
 /** The headers that the client gets; a redirect within the server leads back through the gateway. */
@@ -80,10 +82,10 @@ export function responseHeaders(
 }
 
 // An absolute address of the server as a path of the gateway: it would tell where the server is, and lead past the gateway.
-function here(location: string, { prefix, target }: Place): string {
+function here(location: string, { prefix, target, host }: Place): string {
   if (!URL.canParse(location)) return location;
   const url = new URL(location);
-  if (url.host !== target.host) return location;
+  if (url.host !== target.host && url.host !== host) return location;
   const base = target.pathname.replace(/\/$/, "");
   const isInside = url.pathname === base || url.pathname.startsWith(`${base}/`);
   const path = isInside ? prefix + url.pathname.slice(base.length) : url.pathname;

@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { oip } from "../../../backends/oip.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { fakeBackend } from "../../support/gateway-fake-backend.ts";
 
@@ -62,7 +63,9 @@ beforeAll(async () => {
   port = (server.address() as AddressInfo).port;
   gateway = await startGateway({
     yaml: `
-backends: {f: {kind: fake}}
+backends:
+  f: {kind: fake}
+  named: {kind: oip, dialect: plain, protocol: http, endpoints: {dns: "localhost:${port}"}}
 passthrough:
   /board:
     to: http://127.0.0.1:${port}/base
@@ -72,9 +75,10 @@ passthrough:
     request: {forward: [cookie], set: {Authorization: Bearer gateway-secret}}
     response: {forward: [set-cookie]}
   /plain: {to: "http://127.0.0.1:${port}", websocket: false}
+  /named: {backend: named, path: /base}
   /gone: {to: "http://127.0.0.1:1/"}
 `,
-    kinds: [fakeBackend().kind],
+    kinds: [fakeBackend().kind, oip],
   });
 });
 
@@ -131,6 +135,20 @@ test("what the config forwards passes, and what it sets wins and stays on that s
 test("a redirect within the server leads back through the gateway and does not tell where the server is", async () => {
   const answer = await gateway.ask({ path: "/board/moved" });
   expect([answer.status, answer.headers.location]).toEqual([302, "/board/there?x=1"]);
+});
+
+test("a server that was found by its name hears itself called by it, over a WebSocket too", async () => {
+  const answer = await gateway.ask({ path: "/named/moved" });
+  expect([answer.status, answer.headers.location]).toEqual([302, "/named/there?x=1"]);
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/named/live`);
+  socket.once("open", () => socket.send("x"));
+  await new Promise((resolve) => socket.once("message", resolve));
+  socket.terminate();
+  const passed = seen.filter(({ url }) => url?.startsWith("/base") === true);
+  expect(passed.map(({ method, headers: { host } }) => [method, host])).toEqual([
+    ["GET", `localhost:${port}`],
+    ["WS", `localhost:${port}`],
+  ]);
 });
 
 test.each(["/board/../admin", "/board/%2e%2e/admin", "/board/..%2fadmin", "/board/%5c..%5cadmin"])(
