@@ -5,7 +5,7 @@ import type { RouteKind } from "../core/policy.ts";
 import { whenEnded } from "../core/request.ts";
 import { type Branch, branchName } from "../core/route.ts";
 import type { Service } from "../core/service.ts";
-import { rendezvous } from "./balance/rendezvous.ts";
+import { choose, describeChosen } from "./balance/rendezvous.ts";
 import { sourceName, type UnitSource, unitOf, unitWord } from "./route/words.ts";
 
 export interface AffinityOptions {
@@ -44,11 +44,14 @@ export const affinity: RouteKind<AffinityOptions> = {
     });
     return async (request, call) => {
       const key = unitOf(source, request, call);
-      const place = key === undefined ? leastBusy(places) : (rendezvous(key, places) ?? leastBusy(places));
-      call.trace.decide(
-        "affinity",
-        `${place.name} ${key === undefined ? `no ${sourceName(source)}` : `by ${sourceName(source)}`}`,
-      );
+      const chosen = key === undefined ? undefined : choose(key, places);
+      const place = chosen?.place ?? leastBusy(places);
+      const load = place.outstanding() + 1;
+      call.trace.decide("affinity", () => {
+        if (key === undefined || chosen === undefined)
+          return `${place.name} no ${sourceName(source)} (${load} in flight)`;
+        return `${place.name} by ${sourceName(source)} (hash ${describeChosen(key, chosen)})`;
+      });
       if (call.purpose === "explain") return place.service(request, call);
       return place.counted(request, call);
     };

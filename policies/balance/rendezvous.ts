@@ -44,9 +44,9 @@ export function choose<P extends RendezvousPlace>(key: string, places: readonly 
   return first;
 }
 
-/** The key's place alone. */
-export function rendezvous<P extends RendezvousPlace>(key: string, places: readonly P[]): P | undefined {
-  return choose(key, places)?.place;
+/** `1f2e3d4c, choice 1, 2 in flight of at most 3`: the key's hash at its place, and how it came to it. */
+export function describeChosen(key: string, { place, choice, load, bound }: Chosen<RendezvousPlace>): string {
+  return `${hashText(key, place)}, choice ${choice}, ${load} in flight of at most ${bound}`;
 }
 
 /** The key's endpoint among the seats of a balancer. */
@@ -57,9 +57,7 @@ export function pickByHash(key: string, seats: readonly Seat[]): Picked | undefi
   });
   const chosen = choose(key, places);
   if (chosen === undefined) return undefined;
-  const { place, choice, load, bound } = chosen;
-  const why = () => `${hashText(key, place)}, choice ${choice}, ${load} in flight of at most ${bound}`;
-  return { seat: place.seat, why };
+  return { seat: chosen.place.seat, why: () => describeChosen(key, chosen) };
 }
 
 // Weighted rendezvous: -weight / ln(h) with h uniform in (0, 1). Source: Schindelhauer and Schomaker, 2005.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { InferResponse } from "../../../../core/request.ts";
+import { aCall } from "../../../support/fake-pool.ts";
 import { fakeRoute, headers } from "../../../support/routes.ts";
-import { wholeReply } from "../../../support/scripted.ts";
+import { requestFor, wholeReply } from "../../../support/scripted.ts";
 
 const CANARY = { stable: "stable", candidate: "next", percent: 5, unit: { header: "x-user-id" } };
 const user = (id: string | number) => headers({ "x-user-id": String(id) });
@@ -189,6 +190,28 @@ describe("affinity", () => {
       expect((await ask(user(id))).version).toBe(version);
     }
     expect([...seen].sort()).toEqual(["1", "2", "3"]);
+  });
+
+  it("tells the key's hash, which choice of it the branch is, and its load beside the most that it may have", async () => {
+    const hold = () => new Promise<InferResponse>(() => {});
+    const { route, ask, asked, env } = fakeRoute({ words, leaves: { "1": hold, "2": hold, "3": hold } });
+    const { version, said } = await ask({ ...user("u7"), purpose: "explain" });
+    const [, hash] = /^affinity \S+ by header x-user-id \(hash ([0-9a-f]{8}), /.exec(said[0] ?? "") ?? [];
+    expect(said).toEqual([
+      `affinity ${version} by header x-user-id (hash ${hash}, choice 1, 1 in flight of at most 1)`,
+    ]);
+    // the words are found only now: they tell of the moment of the choice all the same
+    const calls = [0, 1].map(() => aCall(env, user("u7")));
+    for (const call of calls) void route.service(requestFor("m"), call);
+    const told = calls.map(({ trace }) => trace.decisions[0]?.said);
+    const other = asked[1]?.version;
+    expect(other).not.toBe(version);
+    expect(told[0]).toBe(`${version} by header x-user-id (hash ${hash}, choice 1, 1 in flight of at most 1)`);
+    expect(told[1]).toMatch(
+      new RegExp(`^${other} by header x-user-id \\(hash [0-9a-f]{8}, choice 2, 1 in flight of at most 1\\)$`),
+    );
+    const third = ["1", "2", "3"].find((one) => one !== version && one !== other);
+    expect((await ask({ purpose: "explain" })).said).toEqual([`affinity ${third} no header x-user-id (1 in flight)`]);
   });
 
   it("lets no branch have much more to do than its share", async () => {
