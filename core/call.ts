@@ -23,6 +23,8 @@ export interface Attempt {
   readonly avoid: readonly string[];
   /** The endpoint that the sender of a batch has chosen, by id: asked as long as it may be and is not to be avoided. */
   readonly prefer?: string;
+  /** What that choice was made by, in words that are found only where somebody reads them. */
+  readonly preferredBy?: () => string;
 }
 
 /** What a caller wants of the cache: a new answer, none kept nor given, or none but a kept one. Source: RFC 9111, 5.2.1. */

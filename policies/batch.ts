@@ -81,10 +81,10 @@ export function batchLayer(options: BatchOptions, parts: BatchParts): Layer {
       const { waiting } = scheduler;
       const several = parts.candidates.list().length > 1;
       const isWhole = rows > 0 && rows <= options.maxRows;
-      const prefer = several && isWhole ? scheduler.whereTo(request, call, rows) : undefined;
-      const where = several && prefer === undefined ? ", sent to whichever endpoint is free first" : "";
+      const preferred = several && isWhole ? scheduler.whereTo(request, call, rows) : undefined;
+      const where = several && preferred === undefined ? ", sent to whichever endpoint is free first" : "";
       call.foretell?.("batch", `${describeSize(rows, options.maxRows)}, ${waiting} waiting now${where}`);
-      return next(request, prefer === undefined ? call : { ...call, attempt: { ...call.attempt, prefer } });
+      return next(request, preferred === undefined ? call : { ...call, attempt: { ...call.attempt, ...preferred } });
     };
     return async (request, call) => {
       if (call.purpose === "explain") return foretell(request, call);

@@ -21,7 +21,7 @@ export function openChoice(pick: Pick): Choice {
     const probed = due(eligible, call);
     if (probed !== undefined) return { seat: probed, why: isDue, apart: true };
     const wanted = preferred(eligible, call);
-    if (wanted !== undefined) return { seat: wanted, why: isPreferred, apart: true };
+    if (wanted !== undefined) return { seat: wanted, why: preferredBy(call), apart: true };
     return pick(eligible, call) ?? NOBODY;
   };
 }
@@ -29,6 +29,11 @@ export function openChoice(pick: Pick): Choice {
 const NOBODY: Chosen = { seat: undefined };
 const isDue = () => "its breaker waits for a probe";
 const isPreferred = () => "chosen for the batch";
+
+function preferredBy({ attempt }: Call): () => string {
+  const { preferredBy: told } = attempt;
+  return told === undefined ? isPreferred : () => `chosen for the batch: ${told()}`;
+}
 
 /** Where the call's sender has chosen already, as a batcher does, which knows who has a slot free. */
 function preferred(eligible: readonly Seat[], { attempt }: Call): Seat | undefined {

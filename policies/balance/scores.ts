@@ -55,7 +55,8 @@ export function rank(seats: readonly Seat[], score: Score, from = 0): Ranked | u
 }
 
 /** `12.1 ms, others 14.0, 31.5`: the next best three and how many more. */
-export function describeRanked({ score, second, third, fourth, others }: Ranked, { whole, plain }: Unit): string {
+export function describeRanked(ranked: Omit<Ranked, "seat">, { whole, plain }: Unit): string {
+  const { score, second, third, fourth, others } = ranked;
   const told = [second, third, fourth].slice(0, others).map(plain);
   const more = others > told.length ? [`${others - told.length} more`] : [];
   return `${whole(score)}, ${others === 1 ? "the other" : "others"} ${[...told, ...more].join(", ")}`;

@@ -28,8 +28,8 @@ export function fill(rows: number, vessels: readonly Vessel[]): readonly number[
   return vessels.map((vessel, i) => (i === best ? Math.min(rows, vessel.useful) : 0));
 }
 
-/** When the rows would be done by this endpoint alone, in batches as large as is useful. */
-function aloneMs(rows: number, { a, B, waitMs, useful }: Vessel): number {
+/** When the rows would be done by this endpoint alone, in batches as large as is useful, in milliseconds from now. */
+export function aloneMs(rows: number, { a, B, waitMs, useful }: Vessel): number {
   return waitMs + a * rows + B * Math.ceil(rows / useful);
 }
 

@@ -1,19 +1,22 @@
 // When batches are sent and where: as soon as a slot is free, the one that has waited longest first.
 
-import type { Call } from "../../core/call.ts";
+import type { Attempt, Call } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
 import type { ModelMetadata } from "../../core/model.ts";
 import type { InferRequest, Reply } from "../../core/request.ts";
 import type { SendAlone } from "./alone.ts";
 import { type Bucket, type Buckets, openBuckets } from "./buckets.ts";
-import { delayMs, formFor, isInTime, learnerAt, learnFrom, type Option, shares } from "./deal.ts";
+import { delayMs, formFor, isInTime, learnerAt, learnFrom, type Option, type Share, shares } from "./deal.ts";
 import type { Formed } from "./form.ts";
 import { bytesOf, openBucketKeys } from "./key.ts";
 import { type Member, openMember } from "./member.ts";
 import type { Place, Places } from "./places.ts";
 import type { Ran, Send } from "./send.ts";
 import type { BatchOptions } from "./words.ts";
+
+/** An endpoint that was chosen, and by what, as an attempt says it. */
+export type Preferred = Required<Pick<Attempt, "prefer" | "preferredBy">>;
 
 export interface Scheduler {
   /**
@@ -32,7 +35,7 @@ export interface Scheduler {
    * The endpoint that a request would be sent to if it came now; undefined where it would wait, or the balancer chooses. Nothing
    * is put in line.
    */
-  whereTo(request: InferRequest, call: Call, rows: number): string | undefined;
+  whereTo(request: InferRequest, call: Call, rows: number): Preferred | undefined;
   /** Requests that wait. */
   readonly waiting: number;
   /** Buckets that are kept. */
@@ -99,10 +102,10 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
 
   const sendFrom = (bucket: Bucket, free: readonly Option[]): void => {
     const now = env.clock.now();
-    for (const { place, rows } of shares(bucket, free, { now, cap: parts.cap() })) {
+    for (const { place, rows, why } of shares(bucket, free, { now, cap: parts.cap() })) {
       const formed = formFor(bucket, { place, rows, now, options });
       for (const member of formed.late) refuse(member);
-      if (formed.members.length > 0) dispatch(bucket, place, formed);
+      if (formed.members.length > 0) dispatch(bucket, { place, why }, formed);
     }
   };
 
@@ -113,13 +116,14 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
     );
   };
 
-  const dispatch = (bucket: Bucket, place: Place, { members, reason }: Formed): void => {
+  const dispatch = (bucket: Bucket, { place, why }: Pick<Share, "place" | "why">, formed: Formed): void => {
+    const { members, reason } = formed;
     const metadata = parts.metadata();
     if (metadata === undefined) return;
     for (const member of members) take(bucket, member);
     const { ran, release } = occupy(bucket, place);
     const endpoint = places.several ? place.id : undefined;
-    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint }) };
+    const batch = { members, reason, metadata, ...(endpoint === undefined ? {} : { endpoint, why }) };
     void parts.send(batch, ran).finally(release);
   };
 
@@ -192,7 +196,9 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       const bucket = bucketOf(request, call);
       const free = places.free(isOffIn(bucket, now));
       if (free.length === 0 || !places.several) return undefined;
-      return shares(bucket, free, { now, cap: parts.cap(), rows })[0]?.place.id;
+      const [share] = shares(bucket, free, { now, cap: parts.cap(), rows });
+      const prefer = share?.place.id;
+      return share === undefined || prefer === undefined ? undefined : { prefer, preferredBy: share.why };
     },
     get waiting() {
       return waiting;

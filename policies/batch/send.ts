@@ -19,6 +19,8 @@ export interface Batch {
   readonly reason: Reason;
   /** The endpoint chosen for it; absent where the balancer is to choose. */
   readonly endpoint?: string;
+  /** What it was chosen by, in words. */
+  readonly why?: () => string;
   readonly metadata: ModelMetadata;
 }
 
@@ -174,8 +176,10 @@ function commonHeaders([first, ...others]: readonly Call[]): ReadonlyMap<string,
   );
 }
 
-function preferring(call: Call, { endpoint }: Batch): Call {
-  return endpoint === undefined ? call : { ...call, attempt: { ...call.attempt, prefer: endpoint } };
+function preferring(call: Call, { endpoint, why }: Batch): Call {
+  if (endpoint === undefined) return call;
+  const preferredBy = why === undefined ? {} : { preferredBy: why };
+  return { ...call, attempt: { ...call.attempt, prefer: endpoint, ...preferredBy } };
 }
 
 function replyBytes(reply: Reply): number {

@@ -30,7 +30,7 @@ test("all that applies to a request is told, and the endpoint that it would go t
   const told = await plane.explain({ rows: [1, 2], tenant: "acme" });
   expect(decided(told)).toEqual([
     expect.stringMatching(/^canary 1 bucket \d+ >= 0 \(2 0%\)$/),
-    "balance b/e0 of 3 (chosen for the batch)",
+    "balance b/e0 of 3 (chosen for the batch: to be tried, 0 of 8 runs timed)",
   ]);
   expect(applied(told)).toEqual([
     "timeout 2s for all of it",
