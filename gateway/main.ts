@@ -140,7 +140,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
     }
     if (http !== undefined) {
       const table = protocols.filter((protocol) => protocol.listener === "http");
-      const passthrough = passthroughsOf(config, trees.current.backends);
+      const passthrough = passthroughsOf(config, () => trees.current);
       open.http = await openHttp({ name: "http", address: http, protocols: table, passthrough, ...common });
     }
     if (grpc !== undefined) {

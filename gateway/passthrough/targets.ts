@@ -5,32 +5,51 @@ import type { Backend, Endpoint } from "../../core/backend.ts";
 import { InferError } from "../../core/error.ts";
 import type { Passthrough } from "../passthrough.ts";
 
-/** The prefixes of a config. @throws InferError invalid-argument for a backend that cannot stand behind one */
-export function passthroughsOf(config: Config, backends: readonly Backend[]): readonly Passthrough[] {
-  return [...(config.passthrough ?? [])].map(([prefix, words]) => {
-    const { websocket, request, response } = words;
-    return { prefix, websocket, request, response, ...place(prefix, words, { config, backends }) };
-  });
-}
-
-interface Known {
-  readonly config: Config;
+/** What is in force: a config and its backends. */
+export interface Known {
+  readonly config: Pick<Config, "backends">;
   readonly backends: readonly Backend[];
 }
 
-function place(prefix: string, words: PassthroughConfig, known: Known): Pick<Passthrough, "path" | "origin" | "host"> {
+/**
+ * The prefixes of a config, which lead to the backends that are in force when somebody asks.
+ *
+ * @throws InferError invalid-argument for a backend that cannot stand behind one
+ */
+export function passthroughsOf({ passthrough }: Pick<Config, "passthrough">, now: () => Known): readonly Passthrough[] {
+  return [...(passthrough ?? [])].map(([prefix, words]) => {
+    const { websocket, request, response } = words;
+    return { prefix, websocket, request, response, ...place(prefix, words, now) };
+  });
+}
+
+function place(
+  prefix: string,
+  words: PassthroughConfig,
+  now: () => Known,
+): Pick<Passthrough, "path" | "origin" | "host"> {
   const { to, backend, port, path } = words;
   if (to !== undefined) {
     const { origin, pathname } = new URL(to);
     return { path: pathname, origin: () => origin };
   }
-  const found = known.backends.find(({ name }) => name === backend);
-  const setting = known.config.backends.find(({ name }) => name === backend);
-  if (found === undefined || setting === undefined || !hasPlainServers(setting)) {
+  const find = (): Backend | undefined => {
+    const known = now();
+    const setting = known.config.backends.find(({ name }) => name === backend);
+    if (setting === undefined || !hasPlainServers(setting)) return undefined;
+    return known.backends.find(({ name }) => name === backend);
+  };
+  if (find() === undefined) {
     const text = `passthrough.${prefix}: backend "${backend}" has no servers that are asked without TLS: say its URL with to`;
     throw new InferError("invalid-argument", text);
   }
-  return { path, origin: () => urlOf(found, port).origin, host: () => hostOf(found, port) };
+  // a change of the config may have put another in its place, or none
+  const found = (): Backend => {
+    const one = find();
+    if (one === undefined) throw unknown();
+    return one;
+  };
+  return { path, origin: () => urlOf(found(), port).origin, host: () => hostOf(found(), port) };
 }
 
 function hasPlainServers({ options }: BackendConfig): boolean {
@@ -57,6 +76,10 @@ function hostOf(backend: Backend, port: number | undefined): string | undefined 
 function endpointOf(backend: Backend): Endpoint {
   const endpoints = backend.endpoints.list();
   const endpoint = endpoints.find((one) => one.available()) ?? endpoints[0];
-  if (endpoint === undefined) throw new InferError("unavailable", "the server behind this path is not known now");
+  if (endpoint === undefined) throw unknown();
   return endpoint;
+}
+
+function unknown(): InferError {
+  return new InferError("unavailable", "the server behind this path is not known now");
 }

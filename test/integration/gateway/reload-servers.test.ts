@@ -25,6 +25,7 @@ async function openServer(datatype = "FP32"): Promise<Opened> {
   const y = { name: "y", datatype: "FP32", shape: [-1, 1] };
   const answerTo = (path: string): unknown => {
     if (path === "/v2") return { name: "s", version: "1", extensions: [] };
+    if (path === "/whoami") return { datatype };
     if (path.endsWith("/infer")) return { model_name: "m", outputs: [{ ...y, shape: [1, 1], data: [1] }] };
     const isModel = /^\/v2\/models\/m(\/versions\/1)?$/.test(path);
     return isModel ? { name: "m", versions: ["1"], platform: "p", inputs: [x], outputs: [y] } : {};
@@ -98,4 +99,22 @@ test("a change to a server that is not there is in force at once, and says which
   const change = await changeTo(gateway, yaml([one.port, gone.port], "  n: {backend: b1, model: m}\n"));
   expect(change).toMatchObject({ ok: true });
   expect((await gateway.ask({ path: "/v2/models/n/infer", body: BODY })).status).toBe(503);
+});
+
+test("paths that are passed through to a backend lead to the servers that it has now", async () => {
+  const [one, two] = [await openServer(), await openServer("FP64")];
+  const passthrough = "passthrough: {/board: {backend: b0}}\n";
+  const gateway = await start(backendsOf([one.port]) + passthrough);
+  const whoami = async () => {
+    const { status, body } = await gateway.ask({ path: "/board/whoami" });
+    return [status, `${body}`];
+  };
+  expect(await whoami()).toEqual([200, '{"datatype":"FP32"}']);
+  expect(await changeTo(gateway, backendsOf([two.port]) + passthrough)).toMatchObject({ ok: true });
+  expect(await whoami()).toEqual([200, '{"datatype":"FP64"}']);
+  const withTls = backendsOf([two.port]).replace("protocol: http,", "protocol: http, tls: {},");
+  const tls = withTls.replace(`http://127.0.0.1:${two.port}`, `127.0.0.1:${two.port}`);
+  // a server that takes TLS is not asked without
+  expect(await changeTo(gateway, tls + passthrough)).toMatchObject({ ok: true });
+  expect(await whoami()).toEqual([503, '{"error":"the server behind this path is not known now"}']);
 });
