@@ -27,7 +27,7 @@ export function openLimitSeries(registers: Registry[]): LimitSeries {
   });
   const sheds = new Counter({
     name: "sluice_limit_shed_total",
-    help: "Calls refused by a limit: its queue was full, they would have been too late, a better one took their place, or the queue stood.",
+    help: "Calls refused by a limit: its queue was full, they would have been too late, a better one took their place, the queue stood, or most of their kind were refused.",
     labelNames: [...labelNames, "reason"],
     registers,
   });
