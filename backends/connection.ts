@@ -8,6 +8,9 @@ import type { ModelMetadata, ModelStatus } from "../core/model.ts";
 import type { RunSliced } from "../core/run.ts";
 import type { Service } from "../core/service.ts";
 
+/** What is said of a connection that ended under a request: who listens there next may be another server. */
+export const BROKEN_OFF = "the backend broke the connection off";
+
 /** One server of some kind, as its kind's file speaks to it. Every method throws InferErrors only. */
 export interface Connection {
   /**

@@ -2,6 +2,7 @@
 
 import { type Code, InferError, type Origin, type Retryable, restated } from "../core/error.ts";
 import type { GrpcStatus } from "./connection.ts";
+import { BROKEN_OFF } from "./connection.ts";
 import { answerTooLarge, credentialsRefused } from "./http-errors.ts";
 import { trimText } from "./said.ts";
 
@@ -81,7 +82,7 @@ function transportFault(status: GrpcStatus, maxMessageBytes: number): InferError
   const cause = causeOf(status);
   if (NOT_CONNECTED.test(details))
     return new InferError("unavailable", "no connection to the backend", { cause, unsent: true });
-  if (BROKEN.test(details)) return new InferError("unavailable", "the backend broke the connection off", { cause });
+  if (BROKEN.test(details)) return new InferError("unavailable", BROKEN_OFF, { cause });
   if (HTTP.test(details) && !(status.code in NAMES)) {
     return new InferError(
       status.code === 14 ? "unavailable" : "bad-backend",

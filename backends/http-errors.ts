@@ -1,6 +1,7 @@
 // What an HTTP exchange that gave no answer means, in the words of the house: one table over the codes of undici, Node and OpenSSL.
 
 import { type Code, InferError } from "../core/error.ts";
+import { BROKEN_OFF } from "./connection.ts";
 
 /** Code and message for each foreign code. Sources: undici lib/core/errors.js, `man errno`, llhttp's HPE_ codes. */
 const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
@@ -14,14 +15,14 @@ const FAULTS: Readonly<Record<string, readonly [Code, string]>> = {
   EADDRNOTAVAIL: ["unavailable", "no local address is left for a connection to the backend"],
   ETIMEDOUT: ["unavailable", "the backend's machine did not answer in time"],
   UND_ERR_CONNECT_TIMEOUT: ["unavailable", "no connection to the backend within the connect timeout"],
-  UND_ERR_SOCKET: ["unavailable", "the backend broke the connection off"],
-  ECONNRESET: ["unavailable", "the backend broke the connection off"],
-  ECONNABORTED: ["unavailable", "the backend broke the connection off"],
-  EPIPE: ["unavailable", "the backend broke the connection off"],
+  UND_ERR_SOCKET: ["unavailable", BROKEN_OFF],
+  ECONNRESET: ["unavailable", BROKEN_OFF],
+  ECONNABORTED: ["unavailable", BROKEN_OFF],
+  EPIPE: ["unavailable", BROKEN_OFF],
   // an answer that ended before its content-length
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["unavailable", "the backend broke the connection off"],
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ["unavailable", BROKEN_OFF],
   // and in the middle of a chunk
-  HPE_INVALID_EOF_STATE: ["unavailable", "the backend broke the connection off"],
+  HPE_INVALID_EOF_STATE: ["unavailable", BROKEN_OFF],
   UND_ERR_DESTROYED: ["unavailable", "the connection to the backend is being closed"],
   UND_ERR_CLOSED: ["unavailable", "the connection to the backend is being closed"],
   UND_ERR_HEADERS_TIMEOUT: ["bad-backend", "the backend sent no answer within the headers timeout"],

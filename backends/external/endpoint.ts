@@ -4,7 +4,7 @@ import type { Endpoint } from "../../core/backend.ts";
 import { checkCall } from "../../core/call.ts";
 import type { Env } from "../../core/env.ts";
 import { asInferError, InferError } from "../../core/error.ts";
-import type { Connection } from "../connection.ts";
+import { BROKEN_OFF, type Connection } from "../connection.ts";
 import type { Source } from "./catalog.ts";
 import type { Place } from "./discovery.ts";
 import { type Health, openHealth } from "./health.ts";
@@ -135,7 +135,9 @@ export function openEndpoint(options: EndpointOptions): ServerEndpoint {
     env,
     enter: slots.enter,
     suspect(error: unknown) {
-      doubt(isAway(error) && asInferError(error).unsent);
+      const { unsent, message } = asInferError(error);
+      // a restart may be over before anybody looks: that a connection ended in mid-request is all that is seen of it then
+      doubt(isAway(error) && (unsent || message === BROKEN_OFF));
       health.suspect();
     },
     abandon,

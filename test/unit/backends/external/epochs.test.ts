@@ -1,9 +1,21 @@
 // What is known of a model on a server that does not tell what its models are made of: since when it may be what it is.
 
 import { expect, test } from "vitest";
+import { BROKEN_OFF } from "../../../../backends/connection.ts";
 import { InferError } from "../../../../core/error.ts";
 import type { Identity, Signature } from "../../../../core/model.ts";
-import { type FakeServer, fakeServer, openFake, pass, ready, SIGNATURE, settle, UNREACHABLE } from "./fake-server.ts";
+import { requestFor } from "../../../support/scripted.ts";
+import {
+  callFor,
+  type FakeServer,
+  fakeServer,
+  openFake,
+  pass,
+  ready,
+  SIGNATURE,
+  settle,
+  UNREACHABLE,
+} from "./fake-server.ts";
 
 async function opened(servers: Readonly<Record<string, FakeServer>>, words = {}) {
   const { env, backend } = await openFake(servers, words);
@@ -201,4 +213,19 @@ test("a server that told no signature and does so after it was replaced is watch
   server.signatures = { m: OTHER };
   await pass(env, 6_000, 1_000);
   expect(of().id).not.toBe(before);
+});
+
+test("it is another one when a connection ended under a request, but not when the server itself refused one", async () => {
+  let fault = new InferError("unavailable", "the server is full");
+  const { env, backend, of } = await opened({ "a:1": fakeServer({ infer: async () => Promise.reject(fault) }) });
+  const ask = () => {
+    const answer = backend.endpoints.list()[0]?.infer(requestFor("m"), callFor(env));
+    return expect(answer).rejects.toThrow(fault.message);
+  };
+  const before = of();
+  await ask();
+  expect(of()).toBe(before);
+  fault = new InferError("unavailable", BROKEN_OFF);
+  await ask();
+  expect(of().id).not.toBe(before.id);
 });
