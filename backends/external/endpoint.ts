@@ -48,7 +48,7 @@ export interface EndpointOptions {
    * came back or is another one than before.
    */
   renewed(models: readonly string[]): void;
-  /** Nobody listens at a server that was healthy, or it is not ready: who is there next may be another, with other models. */
+  /** A server that was healthy is gone, ended a connection under a request or is not ready: who is there next may be another. */
   unreached(): void;
   /** Keeps models that have become ready from work until they are warm; no such gate when absent. */
   readonly gate?: WarmGate | undefined;
