@@ -1,5 +1,6 @@
 // A bounded set of connections and a line of those who wait for one, first come first served.
 
+import { openChain } from "../core/chain.ts";
 import { InferError } from "../core/error.ts";
 
 export interface LanesOptions<L> {
@@ -32,7 +33,7 @@ export function openLanes<L>(options: LanesOptions<L>): Lanes<L> {
   const all: L[] = [];
   const users = new Map<L, number>();
   const idle: L[] = [];
-  const waiting = new Set<(lane: L) => void>();
+  const waiting = openChain<(lane: L) => void>();
 
   const fresh = () => {
     if (all.length >= options.lanes) return undefined;
@@ -64,22 +65,19 @@ export function openLanes<L>(options: LanesOptions<L>): Lanes<L> {
         lend(lane, use);
         return () => {};
       }
-      if (waiting.size >= options.waiting) {
-        throw new InferError("overloaded", `${waiting.size} requests wait for a connection to the backend already`, {
+      if (waiting.size() >= options.waiting) {
+        throw new InferError("overloaded", `${waiting.size()} requests wait for a connection to the backend already`, {
           retryable: "elsewhere",
         });
       }
-      waiting.add(use);
-      return () => waiting.delete(use);
+      const place = waiting.add(use);
+      return () => void waiting.remove(place);
     },
     give(lane) {
       const left = (users.get(lane) ?? 1) - 1;
       users.set(lane, left);
-      for (const use of waiting) {
-        waiting.delete(use);
-        lend(lane, use);
-        return;
-      }
+      const next = waiting.shift();
+      if (next !== undefined) return lend(lane, next);
       if (left === 0) idle.push(lane);
     },
   };

@@ -176,19 +176,17 @@ export function share(calls: readonly [Call, ...Call[]]): SharedCall {
     startedAt: first.startedAt,
     deadline: Number.POSITIVE_INFINITY,
   });
-  let latest = 0;
-  const shared: SharedCall = {
+  // no getter: see core/chain.ts
+  const shared: SharedCall & { deadline: number } = {
     ...first,
     ...life,
     trace: openTrace(),
-    loan: openLoan(() => loans),
-    get deadline() {
-      return latest;
-    },
+    loan: openLoan(loans),
+    deadline: 0,
     join(call) {
       if (waiting.has(call)) return;
       loans.push(call.loan);
-      latest = Math.max(latest, call.deadline);
+      shared.deadline = Math.max(shared.deadline, call.deadline);
       const onAbort = () => shared.leave(call);
       waiting.set(call, onAbort);
       if (call.signal.aborted) onAbort();

@@ -38,9 +38,18 @@ class DeferredTensor implements Tensor {
     if (tensor !== undefined) return tensor.data;
     throw new InferError("internal", `input "${this.name}": its bytes were asked for before they were decoded`);
   }
-}
 
-const sources = new WeakMap<readonly Tensor[], Source>();
+  /** Where bytes that these inputs still miss come from: all of a request are of one source. */
+  static sourceOf(inputs: readonly Tensor[]): Source | undefined {
+    for (const input of inputs) if (input instanceof DeferredTensor) return input.#source;
+    return undefined;
+  }
+
+  /** The input itself where it had its bytes from the beginning. */
+  static whole(input: Tensor): Tensor {
+    return input instanceof DeferredTensor ? (input.#source.decoded?.[input.#at] ?? input) : input;
+  }
+}
 
 /**
  * Inputs with these heads. Their bytes are there once `wholeRequest` has decoded them; whoever asks before gets an error.
@@ -49,9 +58,7 @@ const sources = new WeakMap<readonly Tensor[], Source>();
  */
 export function deferInputs(heads: readonly TensorHead[], decode: () => Promise<readonly Tensor[]>): readonly Tensor[] {
   const source: Source = { decode };
-  const inputs = heads.map((head, at) => new DeferredTensor(head, at, source));
-  sources.set(inputs, source);
-  return inputs;
+  return heads.map((head, at) => new DeferredTensor(head, at, source));
 }
 
 /**
@@ -60,13 +67,14 @@ export function deferInputs(heads: readonly TensorHead[], decode: () => Promise<
  * @throws what the decoder throws: a fault found late is the client's all the same
  */
 export function wholeRequest(request: InferRequest): InferRequest | Promise<InferRequest> {
-  const source = sources.get(request.inputs);
+  const source = DeferredTensor.sourceOf(request.inputs);
   if (source === undefined) return request;
-  if (source.decoded !== undefined) return { ...request, inputs: source.decoded };
+  const whole = (): InferRequest => ({ ...request, inputs: request.inputs.map(DeferredTensor.whole) });
+  if (source.decoded !== undefined) return whole();
   source.decoding ??= source.decode();
-  return source.decoding.then((inputs) => {
-    source.decoded = inputs;
-    return { ...request, inputs };
+  return source.decoding.then((decoded) => {
+    source.decoded = decoded;
+    return whole();
   });
 }
 

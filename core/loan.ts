@@ -10,20 +10,33 @@ export interface Loan {
 }
 
 /** @param of the loans of the calls that this one stands for */
-export function openLoan(of: () => Iterable<Loan> = () => []): Loan {
-  let done = false;
-  let kept = false;
-  return {
-    done() {
-      done = true;
-      for (const loan of of()) loan.done();
-    },
-    keep() {
-      kept = true;
-      for (const loan of of()) loan.keep();
-    },
-    get isOver() {
-      return done && !kept;
-    },
-  };
+export function openLoan(of: readonly Loan[] = NONE): Loan {
+  return new OneLoan(of);
+}
+
+const NONE: readonly Loan[] = [];
+
+/** A class, since one is opened for each call: see core/chain.ts for what a getter in an object of its own does. */
+class OneLoan implements Loan {
+  readonly #of: readonly Loan[];
+  #done = false;
+  #kept = false;
+
+  constructor(of: readonly Loan[]) {
+    this.#of = of;
+  }
+
+  done(): void {
+    this.#done = true;
+    for (const loan of this.#of) loan.done();
+  }
+
+  keep(): void {
+    this.#kept = true;
+    for (const loan of this.#of) loan.keep();
+  }
+
+  get isOver(): boolean {
+    return this.#done && !this.#kept;
+  }
 }

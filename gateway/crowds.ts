@@ -8,7 +8,7 @@ import type { Crowds, Kind } from "../core/protocol.ts";
 import { cachedModels } from "./answers.ts";
 
 /** So many are read for each that is let in: those who choose among them, by deadline and time of coming, have a choice. */
-const TIMES = 2;
+const TIMES = 1.5;
 /** At most this share is refused unread, so that it is seen when there is room again. */
 const MOST = 0.9;
 /** Of one kind: fewer refusals in a window cost too little to be avoided. */

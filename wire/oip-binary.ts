@@ -3,14 +3,21 @@
 
 import { InferError, invalid } from "../core/error.ts";
 import type { Hints } from "../core/hints.ts";
-import type { ModelMetadata, TensorSpec } from "../core/model.ts";
 import type { RegionPart } from "../core/operator.ts";
 import type { InferRequest, InferResponse, RequestedOutput } from "../core/request.ts";
-import { ELEMENT_BYTES, joinBytesElements, NO_PARAMETERS, type Parameters, type Tensor } from "../core/tensor.ts";
+import { NO_PARAMETERS, type Parameters, type Tensor } from "../core/tensor.ts";
 import type { Scanner } from "./json-scan.ts";
 import { put, putParameters, putString } from "./json-write.ts";
 import { takeBlobs } from "./oip-blobs.ts";
-import { findHead, keepHead, placeOfHead } from "./oip-heads.ts";
+import {
+  type AnswerMemory,
+  findAnswer,
+  findHead,
+  keepAnswer,
+  keepHead,
+  placeOfAnswer,
+  placeOfHead,
+} from "./oip-heads.ts";
 import { type DecodeOptions, readBody, readRequestedOutputs, readString } from "./oip-json.ts";
 import { liftOutputs, liftParameters, lowerParameters, readParameters } from "./oip-parameters.ts";
 import { type BodyReader, type ReadTensor, readTensors } from "./oip-tensors.ts";
@@ -39,6 +46,12 @@ export interface OipRequest {
   /** The request's id and its reserved parameters. */
   readonly hints: Hints;
   readonly form: AnswerForm;
+}
+
+/** How an answer is to be read. */
+export interface AnswerOptions extends DecodeOptions {
+  /** What answers over the same connection said before; each is read anew where it is absent. */
+  readonly answers?: AnswerMemory;
 }
 
 /** What an answer's body says. */
@@ -110,7 +123,7 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
  *
  * @throws InferError bad-backend for whatever is malformed
  */
-export function* decodeResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResponse> {
+export function* decodeResponse(body: Uint8Array, options: AnswerOptions): Sliced<OipResponse> {
   try {
     return yield* readResponse(body, options);
   } catch (error) {
@@ -119,7 +132,10 @@ export function* decodeResponse(body: Uint8Array, options: DecodeOptions): Slice
   }
 }
 
-function* readResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResponse> {
+function* readResponse(body: Uint8Array, options: AnswerOptions): Sliced<OipResponse> {
+  const place = placeOfAnswer(body, options);
+  const known = place && findAnswer<OipResponse>(place, body);
+  if (known !== undefined) return known;
   const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
   const texts: { id?: string; model_name?: string; model_version?: string } = {};
   let outputs: readonly ReadTensor[] | undefined;
@@ -134,7 +150,7 @@ function* readResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResp
   const blobs = yield* readBody(body, options, readMember);
   if (outputs === undefined) throw invalid("expected outputs, got none");
   const { id, model_name: modelName = "", model_version: modelVersion } = texts;
-  return {
+  const response: OipResponse = {
     modelName,
     outputs: yield* takeBlobs(outputs, blobs, {
       ...options,
@@ -145,6 +161,8 @@ function* readResponse(body: Uint8Array, options: DecodeOptions): Sliced<OipResp
     ...(id === undefined ? {} : { id }),
     ...(modelVersion === undefined ? {} : { modelVersion }),
   };
+  if (place !== undefined) keepAnswer(place, outputs, response);
+  return response;
 }
 
 /** How an answer is to be written. */
@@ -248,51 +266,4 @@ function writeRequestedOutputs(body: BodyWriter, outputs: readonly RequestedOutp
     before = ",";
   }
   put(body.json, "]");
-}
-
-/**
- * Reads a raw binary request: the body is the bytes of the model's one input, one row of it, and all outputs go binary.
- * At most one dimension beside the rows may vary: it follows from the size. BYTES take the body as their one element.
- *
- * Source: Triton, docs/protocol/extension_binary_data.md, raw binary request.
- *
- * @throws InferError invalid-argument for a model that cannot be asked so, or a size that is not its input's
- */
-export function decodeRawRequest(body: Uint8Array, metadata: ModelMetadata): OipRequest {
-  const [spec, ...others] = metadata.inputs;
-  if (spec === undefined || others.length > 0) {
-    throw invalid(
-      `model "${metadata.name}" has ${metadata.inputs.length} inputs, a raw binary request needs a model with 1`,
-    );
-  }
-  const { name, datatype } = spec;
-  const shape = rawShape(body.byteLength, spec, metadata.batchDim);
-  const data = datatype === "BYTES" ? joinBytesElements([body]) : body;
-  return {
-    inputs: [{ name, datatype, shape, data }],
-    parameters: NO_PARAMETERS,
-    hints: { sluice: NO_PARAMETERS },
-    form: { binaryByDefault: true, binary: new Map() },
-  };
-}
-
-function rawShape(bytes: number, spec: TensorSpec, batchDim: 0 | undefined): readonly number[] {
-  const label = `input "${spec.name}"`;
-  const said = `${spec.datatype} of shape [${spec.shape.join(",")}]`;
-  const shape = spec.shape.map((size, i) => (i === batchDim ? 1 : size));
-  const varying = shape.filter((size) => size < 0).length;
-  if (varying > 1) {
-    throw invalid(
-      `${label}: a raw binary request needs a shape with at most 1 variable dimension beside the rows, got ${said}`,
-    );
-  }
-  const fixed = shape.reduce((product, size) => (size < 0 ? product : product * size), 1);
-  if (spec.datatype === "BYTES") {
-    if (fixed === 1) return shape.map(() => 1);
-    throw invalid(`${label}: a raw binary request carries 1 BYTES element, the model takes ${said}`);
-  }
-  const unit = fixed * ELEMENT_BYTES[spec.datatype];
-  const rest = unit === 0 ? 0 : bytes / unit;
-  if (varying === 0 ? bytes === unit : Number.isInteger(rest)) return shape.map((size) => (size < 0 ? rest : size));
-  throw invalid(`${label}: ${said} needs ${varying === 0 ? "" : "a multiple of "}${unit} bytes, got ${bytes}`);
 }

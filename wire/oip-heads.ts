@@ -1,4 +1,5 @@
-// Heads of requests that were read before: most clients send the same JSON before every tensor.
+// Heads of requests and answers that were read before: most clients send the same JSON before every tensor, and most models
+// answer with the same but for the request's id.
 
 import type { Hints } from "../core/hints.ts";
 import type { CodecMemory } from "../core/protocol.ts";
@@ -47,25 +48,98 @@ export function findHead<R extends Request>({ memory, key }: HeadPlace, body: Ui
   const known = memory.get(key) as KnownHead | undefined;
   // a head is as long as its key
   if (known === undefined || body.byteLength - key.length !== known.bytes) return undefined;
-  let at = key.length;
-  const inputs = known.inputs.map(({ tensor, bytes }): Tensor => {
-    const data = body.subarray(at, at + bytes);
-    at += bytes;
+  // one memory, one reader: what was kept is what it gave
+  return { ...known.rest, inputs: viewsOf(known.inputs, body, key.length) } as unknown as R;
+}
+
+/** @param at where the first of the blobs begins */
+function viewsOf(blobs: readonly BlobInput[], body: Uint8Array, at: number): readonly Tensor[] {
+  let from = at;
+  return blobs.map(({ tensor, bytes }): Tensor => {
+    const data = body.subarray(from, from + bytes);
+    from += bytes;
     return { ...tensor, data };
   });
-  // one memory, one reader: what was kept is what it gave
-  return { ...known.rest, inputs } as unknown as R;
 }
 
 /** Keeps what a whole request's head said: not one with an id, which does not come again, nor where blobs have a form of their own. */
 export function keepHead({ memory, key }: HeadPlace, read: readonly ReadTensor[], request: Request): void {
   if (request.hints.id !== undefined) return;
-  const inputs: BlobInput[] = [];
-  for (const one of read) {
-    if (one.form !== "blob" || one.tensor.datatype === "BYTES") return;
-    inputs.push(one);
-  }
+  const inputs = blobsOf(read);
+  if (inputs === undefined) return;
   const { inputs: _, ...rest } = request;
-  const known: KnownHead = { rest, inputs, bytes: inputs.reduce((sum, { bytes }) => sum + bytes, 0) };
-  memory.set(key, known);
+  memory.set(key, { rest, inputs, bytes: bytesOf(inputs) } satisfies KnownHead);
+}
+
+/** Undefined where some of the tensors are not blobs, or blobs with a form of their own. */
+function blobsOf(read: readonly ReadTensor[]): readonly BlobInput[] | undefined {
+  const blobs: BlobInput[] = [];
+  for (const one of read) {
+    if (one.form !== "blob" || one.tensor.datatype === "BYTES") return undefined;
+    blobs.push(one);
+  }
+  return blobs;
+}
+
+function bytesOf(blobs: readonly BlobInput[]): number {
+  return blobs.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Where the answers of one connection are remembered. */
+export interface AnswerMemory {
+  readonly memory: CodecMemory;
+  /** What the request was sent under: letters, digits and hyphens, which are the same in JSON. */
+  readonly id: string;
+}
+
+/** An answer as its reader has it. */
+interface Answer {
+  readonly id?: string;
+  readonly outputs: readonly Tensor[];
+}
+
+interface KnownAnswer {
+  /** All of the answer but its id and its outputs. */
+  readonly rest: object;
+  readonly outputs: readonly BlobInput[];
+  /** Of all blobs. */
+  readonly bytes: number;
+}
+
+export interface AnswerPlace extends HeadPlace {
+  readonly id: string;
+  /** Of the head. */
+  readonly length: number;
+}
+
+/**
+ * The head without the id that was sent, at the first place where it stands as a whole string. Heads that differ in nothing
+ * else say the same but for that one string, and it is kept only of heads where that string is the answer's id.
+ */
+export function placeOfAnswer(
+  body: Uint8Array,
+  { headerLength, answers }: { readonly headerLength?: number; readonly answers?: AnswerMemory },
+): AnswerPlace | undefined {
+  if (answers === undefined || headerLength === undefined || headerLength > MOST_HEAD_BYTES) return undefined;
+  const { memory, id } = answers;
+  const head = Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
+  const at = head.indexOf(`"${id}"`);
+  if (at === -1) return undefined;
+  return { memory, id, key: head.slice(0, at + 1) + head.slice(at + 1 + id.length), length: headerLength };
+}
+
+/** The answer, its outputs as views of the body; undefined where the head is not known or its blobs were of another length. */
+export function findAnswer<A extends Answer>(place: AnswerPlace, body: Uint8Array): A | undefined {
+  const { memory, key, id, length } = place;
+  const known = memory.get(key) as KnownAnswer | undefined;
+  if (known === undefined || body.byteLength - length !== known.bytes) return undefined;
+  return { ...known.rest, id, outputs: viewsOf(known.outputs, body, length) } as unknown as A;
+}
+
+/** Keeps what a whole answer's head said, where the string that is left out was its id, and its blobs have no form of their own. */
+export function keepAnswer({ memory, key, id }: AnswerPlace, read: readonly ReadTensor[], answer: Answer): void {
+  const outputs = blobsOf(read);
+  if (outputs === undefined || answer.id !== id) return;
+  const { id: _, outputs: __, ...rest } = answer;
+  memory.set(key, { rest, outputs, bytes: bytesOf(outputs) } satisfies KnownAnswer);
 }

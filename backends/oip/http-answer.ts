@@ -46,12 +46,13 @@ export async function readInferAnswer(
   };
 }
 
-async function decode({ door, quirks }: OipHttpLink, { answer, signal }: Answered): Promise<OipResponse> {
+async function decode({ door, quirks, heads }: OipHttpLink, { answer, id, signal }: Answered): Promise<OipResponse> {
   const { body, headers } = answer;
   const headerLength = jsonLength(headers.get("inference-header-content-length"), body.byteLength);
   const options = {
     limits,
     halves: quirks.json.halves === true,
+    answers: { memory: heads, id },
     ...(headerLength === undefined ? {} : { headerLength }),
   };
   const small = body.byteLength <= SMALL_BYTES;

@@ -1,5 +1,7 @@
 // What all parts of a connection to a server of the Open Inference Protocol over HTTP share.
 
+import { openCodecMemory } from "../../core/codec-memory.ts";
+import type { CodecMemory } from "../../core/protocol.ts";
 import type { Door, HttpAnswer, HttpClient, Waiting } from "../connection.ts";
 import { oipHttpFault } from "./http-faults.ts";
 import { type Ids, openIds } from "./ids.ts";
@@ -15,6 +17,8 @@ export interface OipHttpLink {
   /** Models without versions, to which `models` gave the version "1". */
   readonly unversioned: Set<string>;
   readonly ids: Ids;
+  /** Heads of answers that were read before. */
+  readonly heads: CodecMemory;
   /** Asks for something small. */
   get(path: string, waiting: Waiting): Promise<HttpAnswer>;
   /** Sends a small JSON body. */
@@ -30,6 +34,7 @@ export function openLink(door: Door, dialect: OipDialect | "auto"): OipHttpLink 
     quirks: OIP_QUIRKS[dialect === "auto" ? "plain" : dialect],
     unversioned: new Set(),
     ids: openIds(door.env),
+    heads: openCodecMemory(),
     get: (path, waiting) =>
       client.ask({ method: "GET", path, headers: door.headers(undefined), idempotent: true }, waiting),
     post(path, json, waiting) {

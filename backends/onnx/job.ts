@@ -34,6 +34,8 @@ export interface Job extends Waiting {
   run: number;
   /** It belongs to one worker (a warm-up): it ends with that worker instead of going to another. */
   readonly pinned: boolean;
+  /** The pool counts it among its runs. */
+  counted: boolean;
   /** Nobody waits for it any more: it was answered, or its caller has left. */
   readonly settled: boolean;
   resolve(result: RunResult): void;
@@ -50,10 +52,9 @@ export function openJob(
   events: { readonly left?: (job: Job) => void } = {},
 ): { readonly job: Job; readonly result: Promise<RunResult> } {
   const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
-  let settled = false;
   const settle = (): boolean => {
-    if (settled) return false;
-    settled = true;
+    if (job.settled) return false;
+    job.settled = true;
     call.signal.removeEventListener("abort", onAbort);
     return true;
   };
@@ -62,7 +63,8 @@ export function openJob(
     reject(abortReason(call.signal));
     events.left?.(job);
   };
-  const job: Job = {
+  // no getter: see core/chain.ts
+  const job: Job & { settled: boolean } = {
     ...seatOf(order.inputs[0]?.shape[0] ?? 1, call),
     order,
     queuedAt: call.clock.now(),
@@ -70,9 +72,8 @@ export function openJob(
     startedAt: undefined,
     run: 0,
     pinned: events.left === undefined,
-    get settled() {
-      return settled;
-    },
+    counted: false,
+    settled: false,
     resolve(result) {
       if (settle()) resolve(result);
     },

@@ -61,7 +61,8 @@ export function openPool(options: PoolOptions): Pool {
   const { env, maxQueue, runTimeoutMs } = options;
   const queue = openTurns({ backend: options.backend, maxQueue, env, refused: forget });
   const buffers = openBuffers(MAX_KEPT_BYTES);
-  const active = new Set<Job>();
+  /** Runs that somebody asked for and that are not over. */
+  let active = 0;
   let lastRun = 0;
   let closing: PromiseWithResolvers<void> | undefined;
 
@@ -77,7 +78,7 @@ export function openPool(options: PoolOptions): Pool {
   );
   const slots = openSlots({
     capacity: () => crew.links().filter((link) => link.state === "ready" && link.controls === 0).length,
-    inFlight: () => active.size,
+    inFlight: () => active,
     maxWaiting: maxQueue,
   });
 
@@ -180,8 +181,10 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function forget(job: Job): void {
-    active.delete(job);
-    if (active.size === 0) closing?.resolve();
+    if (!job.counted) return;
+    job.counted = false;
+    active -= 1;
+    if (active === 0) closing?.resolve();
   }
 
   function onRunTimeout(link: Link, job: Job): void {
@@ -260,7 +263,8 @@ export function openPool(options: PoolOptions): Pool {
       if (call.signal.aborted) throw abortReason(call.signal);
       if (!crew.canServe(order.session)) throw noWorker("none is left that has loaded it");
       const { job, result } = openJob(order, call, { left: onLeft });
-      active.add(job);
+      job.counted = true;
+      active += 1;
       queue.push(job);
       dispatch();
       return result;
@@ -281,7 +285,7 @@ export function openPool(options: PoolOptions): Pool {
     alive: () => closing === undefined && crew.links().length > 0,
     async close() {
       closing ??= Promise.withResolvers();
-      if (active.size === 0) closing.resolve();
+      if (active === 0) closing.resolve();
       await closing.promise;
       await crew.end();
     },

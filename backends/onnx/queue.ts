@@ -30,20 +30,20 @@ export interface FairQueue<T extends Waiting> {
  * @param maxPerModel how many may wait for one model
  */
 export function openQueue<T extends Waiting>(maxPerModel: number): FairQueue<T> {
-  // Insertion order is the order of turns: a served model goes to the end.
-  const models = new Map<string, Line<T>>();
+  // one for each model that ever had to wait
+  const known = new Map<string, Line<T>>();
+  // Those in which something waits, in the order of turns: a served model goes to the end.
+  const lines: Line<T>[] = [];
   // mostly there is one or none, which needs no order
   let only: { readonly model: string; readonly entry: T } | undefined;
   let size = 0;
 
+  /** The line of a model in which something is about to wait. */
   const lineOf = (model: string): Line<T> => {
-    const line = models.get(model) ?? { returned: [], waiting: openLine<T>(maxPerModel) };
-    models.set(model, line);
+    const line = known.get(model) ?? { returned: [], waiting: openLine<T>(maxPerModel) };
+    known.set(model, line);
+    if (lengthOf(line) === 0) lines.push(line);
     return line;
-  };
-  const shorten = (model: string, line: Line<T>) => {
-    size -= 1;
-    if (lengthOf(line) === 0) models.delete(model);
   };
   const put = (model: string, entry: T): T | undefined => {
     const line = lineOf(model);
@@ -81,9 +81,10 @@ export function openQueue<T extends Waiting>(maxPerModel: number): FairQueue<T> 
     },
     remove(model, entry) {
       settleOnly();
-      const line = models.get(model);
+      const line = known.get(model);
       if (line === undefined || !takeOut(line, entry)) return false;
-      shorten(model, line);
+      size -= 1;
+      if (lengthOf(line) === 0) lines.splice(lines.indexOf(line), 1);
       return true;
     },
     take(suits) {
@@ -94,11 +95,11 @@ export function openQueue<T extends Waiting>(maxPerModel: number): FairQueue<T> 
         size = 0;
         return entry;
       }
-      for (const [model, line] of models) {
+      for (const [at, line] of lines.entries()) {
         const entry = firstThat(line, suits);
         if (entry === undefined) continue;
-        models.delete(model);
-        if (lengthOf(line) > 0) models.set(model, line);
+        lines.splice(at, 1);
+        if (lengthOf(line) > 0) lines.push(line);
         size -= 1;
         return entry;
       }
@@ -106,8 +107,8 @@ export function openQueue<T extends Waiting>(maxPerModel: number): FairQueue<T> 
     },
     drain() {
       settleOnly();
-      const all = [...models.values()].flatMap(({ returned, waiting }) => [...returned, ...emptied(waiting)]);
-      models.clear();
+      const all = lines.flatMap(({ returned, waiting }) => [...returned.splice(0), ...emptied(waiting)]);
+      lines.length = 0;
       size = 0;
       return all;
     },

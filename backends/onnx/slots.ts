@@ -2,6 +2,7 @@
 
 import type { Lease, Slots } from "../../core/backend.ts";
 import { abortReason, type Call, checkCall } from "../../core/call.ts";
+import { openChain } from "../../core/chain.ts";
 import { InferError } from "../../core/error.ts";
 
 export interface OpenSlots extends Slots {
@@ -22,7 +23,7 @@ export interface SlotSource {
  * made without leases use slots as well.
  */
 export function openSlots(source: SlotSource): OpenSlots {
-  const waiting = new Set<() => void>();
+  const waiting = openChain<() => void>();
   const listeners = new Set<() => void>();
   let leases = 0;
   const free = () => Math.max(0, source.capacity() - Math.max(leases, source.inFlight()));
@@ -43,15 +44,15 @@ export function openSlots(source: SlotSource): OpenSlots {
   const wait = (call: Call): Promise<Lease> =>
     new Promise((resolve, reject) => {
       const grant = () => {
-        waiting.delete(grant);
+        waiting.remove(place);
         call.signal.removeEventListener("abort", onAbort);
         resolve(lease());
       };
       const onAbort = () => {
-        waiting.delete(grant);
+        waiting.remove(place);
         reject(abortReason(call.signal));
       };
-      waiting.add(grant);
+      const place = waiting.add(grant);
       call.signal.addEventListener("abort", onAbort, { once: true });
     });
 
@@ -65,9 +66,9 @@ export function openSlots(source: SlotSource): OpenSlots {
     },
     async take(_rows, call) {
       checkCall(call);
-      if (waiting.size === 0 && free() > 0) return lease();
-      if (waiting.size >= source.maxWaiting) {
-        throw new InferError("overloaded", `${waiting.size} calls wait for a slot already`);
+      if (waiting.size() === 0 && free() > 0) return lease();
+      if (waiting.size() >= source.maxWaiting) {
+        throw new InferError("overloaded", `${waiting.size()} calls wait for a slot already`);
       }
       return wait(call);
     },
@@ -76,7 +77,8 @@ export function openSlots(source: SlotSource): OpenSlots {
       return () => void listeners.delete(listener);
     },
     changed() {
-      for (const grant of waiting) {
+      // each takes itself out
+      for (let grant = waiting.first(); grant !== undefined; grant = waiting.first()) {
         if (free() === 0) return;
         grant();
       }

@@ -1,6 +1,7 @@
 // Those who wait for a permit, bounded: by priority, within a priority by turns of the tenants, and within a tenant by arrival.
 
 import type { Call } from "../call.ts";
+import { type Chain, type Link, openChain } from "../chain.ts";
 
 /** What the queue looks at of one that waits. */
 export interface Waiting {
@@ -9,6 +10,8 @@ export interface Waiting {
   readonly level: number;
   /** At least 1: the tenants' turns are counted in rows. */
   readonly rows: number;
+  /** Where it stands: a matter of the queue that it is in. */
+  place?: object | undefined;
 }
 
 export interface Queue<T extends Waiting> {
@@ -35,18 +38,26 @@ export interface Queue<T extends Waiting> {
 /** One priority: its tenants, each with what waits, in the order of arrival. */
 interface Level<T> {
   readonly number: number;
-  readonly tenants: Map<string, Tenant<T>>;
-  /** In the order of arrival. */
-  readonly all: Set<T>;
+  readonly tenants: Tenant<T>[];
+  readonly all: Chain<T>;
   /** The turn that was served last; a tenant that comes begins here, and so gains nothing by having been away. */
   turn: number;
 }
 
 interface Tenant<T> {
+  readonly name: string;
   readonly ones: Chain<T>;
   rows: number;
   /** Rows it was served, counted from the turn at which it came. */
   turn: number;
+}
+
+interface Place<T> {
+  readonly level: Level<T>;
+  readonly tenant: Tenant<T>;
+  readonly inAll: Link<T>;
+  readonly inLevel: Link<T>;
+  readonly inTenant: Link<T>;
 }
 
 /** A priority beyond any that a request may ask for is as good as the last one. */
@@ -58,40 +69,45 @@ export type Waiter = Pick<Call, "tenant" | "priority" | "purpose">;
 /** 1 is the highest priority; whoever says nothing comes after all who do, and what no user waits for comes last. */
 export function seatOf(rows: number, { tenant = "", priority, purpose }: Waiter): Waiting {
   const said = priority === 0 ? LAST : Math.min(priority, LAST - 1);
-  return { tenant, level: purpose === "user" ? said : LAST + 1, rows: Math.max(1, rows) };
+  return { tenant, level: purpose === "user" ? said : LAST + 1, rows: Math.max(1, rows), place: undefined };
 }
 
 /** @param most how many may wait, at least 1 */
 export function openQueue<T extends Waiting>(most: number): Queue<T> {
-  const levels = new Map<number, Level<T>>();
-  const all = new Set<T>();
+  /** The highest priority first; none of them, and no tenant, has nothing that waits. */
+  const levels: Level<T>[] = [];
+  const all = openChain<T>();
 
+  const levelOf = (number: number): Level<T> => {
+    let at = levels.findIndex((level) => level.number >= number);
+    if (at === -1) at = levels.length;
+    const known = levels[at];
+    if (known?.number === number) return known;
+    const level: Level<T> = { number, tenants: [], all: openChain(), turn: 0 };
+    levels.splice(at, 0, level);
+    return level;
+  };
   const put = (one: T) => {
-    let level = levels.get(one.level);
-    if (level === undefined) {
-      level = { number: one.level, tenants: new Map(), all: new Set(), turn: 0 };
-      levels.set(one.level, level);
-    }
-    let tenant = level.tenants.get(one.tenant);
+    const level = levelOf(one.level);
+    let tenant = tenantIn(level, one.tenant);
     if (tenant === undefined) {
-      tenant = { ones: openChain(), rows: 0, turn: level.turn };
-      level.tenants.set(one.tenant, tenant);
+      tenant = { name: one.tenant, ones: openChain(), rows: 0, turn: level.turn };
+      level.tenants.push(tenant);
     }
-    tenant.ones.add(one);
     tenant.rows += one.rows;
-    level.all.add(one);
-    all.add(one);
+    const links = { inAll: all.add(one), inLevel: level.all.add(one), inTenant: tenant.ones.add(one) };
+    one.place = { level, tenant, ...links } satisfies Place<T>;
   };
   const remove = (one: T): boolean => {
-    if (!all.delete(one)) return false;
-    const level = levels.get(one.level);
-    const tenant = level?.tenants.get(one.tenant);
-    if (level === undefined || tenant === undefined) return true;
-    tenant.ones.remove(one);
+    const place = one.place as Place<T> | undefined;
+    if (place === undefined || !all.remove(place.inAll)) return false;
+    const { level, tenant, inLevel, inTenant } = place;
+    one.place = undefined;
+    level.all.remove(inLevel);
+    tenant.ones.remove(inTenant);
     tenant.rows -= one.rows;
-    level.all.delete(one);
-    if (tenant.ones.size === 0) level.tenants.delete(one.tenant);
-    if (level.all.size === 0) levels.delete(one.level);
+    if (tenant.ones.size() === 0) level.tenants.splice(level.tenants.indexOf(tenant), 1);
+    if (level.all.size() === 0) levels.splice(levels.indexOf(level), 1);
     return true;
   };
 
@@ -104,12 +120,12 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
 
   return {
     get size() {
-      return all.size;
+      return all.size();
     },
     add(one, newestFirst) {
       put(one);
-      if (all.size <= most) return undefined;
-      const lowest = lowestOf(levels);
+      if (all.size() <= most) return undefined;
+      const lowest = levels.at(-1);
       const fattest =
         lowest === undefined ? undefined : fattestOf(lowest, one.level === lowest.number ? one.tenant : undefined);
       const loser = (newestFirst ? fattest?.ones.first() : fattest?.ones.last()) ?? one;
@@ -118,7 +134,7 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
     },
     remove,
     take(newestFirst, suits) {
-      const level = highestOf(levels);
+      const [level] = levels;
       const tenant = level === undefined ? undefined : nextOf(level);
       const one = newestFirst ? tenant?.ones.last() : tenant?.ones.first();
       if (level === undefined || tenant === undefined || one === undefined) return undefined;
@@ -126,34 +142,30 @@ export function openQueue<T extends Waiting>(most: number): Queue<T> {
       const other = firstThat(levels, suits, newestFirst);
       return other === undefined ? undefined : serve(other);
     },
-    oldest: () => all.values().next().value,
-    oldestOfLowest: () => lowestOf(levels)?.all.values().next().value,
+    oldest: () => all.first(),
+    oldestOfLowest: () => levels.at(-1)?.all.first(),
     ahead({ level: number, tenant }) {
       let before = 0;
-      for (const level of levels.values()) {
-        if (level.number < number) before += level.all.size;
+      for (const level of levels) {
+        if (level.number < number) before += level.all.size();
         if (level.number !== number) continue;
-        const own = level.tenants.get(tenant)?.ones.size ?? 0;
-        const tenants = level.tenants.size + (own === 0 ? 1 : 0);
-        before += Math.min(level.all.size, (own + 1) * tenants - 1);
+        const own = tenantIn(level, tenant)?.ones.size() ?? 0;
+        const tenants = level.tenants.length + (own === 0 ? 1 : 0);
+        before += Math.min(level.all.size(), (own + 1) * tenants - 1);
       }
       return before;
     },
   };
 }
 
-function highestOf<T>(levels: ReadonlyMap<number, Level<T>>): Level<T> | undefined {
-  return levels.size < 2 ? levels.values().next().value : levels.get(Math.min(...levels.keys()));
-}
-
-function lowestOf<T>(levels: ReadonlyMap<number, Level<T>>): Level<T> | undefined {
-  return levels.size < 2 ? levels.values().next().value : levels.get(Math.max(...levels.keys()));
+function tenantIn<T>({ tenants }: Level<T>, name: string): Tenant<T> | undefined {
+  return tenants.find((tenant) => tenant.name === name);
 }
 
 /** The tenant whose turn it is: the one that was served the fewest rows. */
 function nextOf<T>({ tenants }: Level<T>): Tenant<T> | undefined {
   let next: Tenant<T> | undefined;
-  for (const tenant of tenants.values()) if (next === undefined || tenant.turn < next.turn) next = tenant;
+  for (const tenant of tenants) if (next === undefined || tenant.turn < next.turn) next = tenant;
   return next;
 }
 
@@ -165,12 +177,12 @@ interface Found<T> {
 
 /** Who is next of those that suit, where who is next of all does not. */
 function firstThat<T>(
-  levels: ReadonlyMap<number, Level<T>>,
+  levels: readonly Level<T>[],
   suits: (one: T) => boolean,
   newestFirst: boolean,
 ): Found<T> | undefined {
-  for (const level of [...levels.values()].sort((a, b) => a.number - b.number)) {
-    for (const tenant of [...level.tenants.values()].sort((a, b) => a.turn - b.turn)) {
+  for (const level of levels) {
+    for (const tenant of [...level.tenants].sort((a, b) => a.turn - b.turn)) {
       for (const one of tenant.ones.values(newestFirst)) if (suits(one)) return { level, tenant, one };
     }
   }
@@ -178,58 +190,8 @@ function firstThat<T>(
 }
 
 /** The tenant with the most rows; the newcomer's own where several have as many. */
-function fattestOf<T>({ tenants }: Level<T>, newcomer: string | undefined): Tenant<T> | undefined {
-  let fattest = newcomer === undefined ? undefined : tenants.get(newcomer);
-  for (const tenant of tenants.values()) if (fattest === undefined || tenant.rows > fattest.rows) fattest = tenant;
+function fattestOf<T>(level: Level<T>, newcomer: string | undefined): Tenant<T> | undefined {
+  let fattest = newcomer === undefined ? undefined : tenantIn(level, newcomer);
+  for (const tenant of level.tenants) if (fattest === undefined || tenant.rows > fattest.rows) fattest = tenant;
   return fattest;
-}
-
-/** Values in the order in which they came, with both ends at hand and any of them taken out at once. */
-interface Chain<T> {
-  readonly size: number;
-  first(): T | undefined;
-  last(): T | undefined;
-  values(newestFirst: boolean): Generator<T, void, void>;
-  add(value: T): void;
-  remove(value: T): void;
-}
-
-interface Link<T> {
-  readonly value: T;
-  before: Link<T> | undefined;
-  after: Link<T> | undefined;
-}
-
-function openChain<T>(): Chain<T> {
-  const links = new Map<T, Link<T>>();
-  let first: Link<T> | undefined;
-  let last: Link<T> | undefined;
-  return {
-    get size() {
-      return links.size;
-    },
-    first: () => first?.value,
-    last: () => last?.value,
-    *values(newestFirst) {
-      for (let link = newestFirst ? last : first; link !== undefined; link = newestFirst ? link.before : link.after) {
-        yield link.value;
-      }
-    },
-    add(value) {
-      const link: Link<T> = { value, before: last, after: undefined };
-      links.set(value, link);
-      if (last === undefined) first = link;
-      else last.after = link;
-      last = link;
-    },
-    remove(value) {
-      const link = links.get(value);
-      if (link === undefined) return;
-      links.delete(value);
-      if (link.before === undefined) first = link.after;
-      else link.before.after = link.after;
-      if (link.after === undefined) last = link.before;
-      else link.after.before = link.before;
-    },
-  };
 }

@@ -4,14 +4,9 @@ import type { Call } from "../../core/call.ts";
 import { asInferError, type Code, InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
 import type { ModelRef, Reply } from "../../core/request.ts";
-import {
-  type AnswerForm,
-  decodeRawRequest,
-  decodeRequest,
-  encodeResponse,
-  parseHeaderLength,
-} from "../../wire/oip-binary.ts";
+import { type AnswerForm, decodeRequest, encodeResponse, parseHeaderLength } from "../../wire/oip-binary.ts";
 import { encodeModelMetadata, encodeServerMetadata } from "../../wire/oip-metadata.ts";
+import { decodeRawRequest } from "../../wire/oip-raw.ts";
 import { type Codec, type Decoded, exchange } from "./exchange.ts";
 import { regionsOf } from "./triton/allowed.ts";
 import { type Classes, classesOf } from "./triton/classify.ts";

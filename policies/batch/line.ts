@@ -1,5 +1,6 @@
 // The members that wait in one bucket: by priority, and within a priority by turns of the tenants.
 
+import { type Chain, type Link, openChain } from "../../core/chain.ts";
 import type { Member } from "./member.ts";
 
 export interface Line {
@@ -16,42 +17,79 @@ export interface Line {
   order(): Generator<Member, void, void>;
 }
 
-type Tenants = Map<string, Set<Member>>;
+/** One priority: its tenants, in the order in which they have their turns, each with what waits. */
+interface Level {
+  readonly number: number;
+  readonly tenants: Tenant[];
+}
+
+interface Tenant {
+  readonly name: string;
+  readonly members: Chain<Member>;
+}
+
+interface Place {
+  readonly level: Level;
+  readonly tenant: Tenant;
+  readonly inAll: Link<Member>;
+  readonly inTenant: Link<Member>;
+}
 
 export function openLine(): Line {
-  const levels = new Map<number, Tenants>();
+  /** The highest priority first; none of them, and no tenant, has nobody who waits. */
+  const levels: Level[] = [];
   let rows = 0;
   // in the order of arrival
-  const all = new Set<Member>();
+  const all = openChain<Member>();
+  const levelFor = (number: number): Level => {
+    let at = levels.findIndex((level) => level.number >= number);
+    if (at === -1) at = levels.length;
+    const known = levels[at];
+    if (known?.number === number) return known;
+    const level: Level = { number, tenants: [] };
+    levels.splice(at, 0, level);
+    return level;
+  };
+  const tenantFor = ({ tenants }: Level, name: string): Tenant => {
+    const known = tenants.find((tenant) => tenant.name === name);
+    if (known !== undefined) return known;
+    const tenant: Tenant = { name, members: openChain() };
+    tenants.push(tenant);
+    return tenant;
+  };
   return {
     get rows() {
       return rows;
     },
     get requests() {
-      return all.size;
+      return all.size();
     },
     get top() {
-      return Math.min(...levels.keys());
+      return levels[0]?.number ?? Number.POSITIVE_INFINITY;
     },
-    oldest: () => all.values().next().value,
+    oldest: () => all.first(),
     add(member) {
-      const tenants = levels.get(levelOf(member)) ?? new Map<string, Set<Member>>();
-      levels.set(levelOf(member), tenants);
-      const own = tenants.get(tenantOf(member)) ?? new Set<Member>();
-      tenants.set(tenantOf(member), own);
-      own.add(member);
-      all.add(member);
+      const level = levelFor(levelOf(member));
+      const tenant = tenantFor(level, tenantOf(member));
+      const links = { inAll: all.add(member), inTenant: tenant.members.add(member) };
+      member.place = { level, tenant, ...links } satisfies Place;
       rows += member.rows;
     },
     remove(member) {
-      if (!all.delete(member)) return false;
+      const place = member.place as Place | undefined;
+      if (place === undefined || !all.remove(place.inAll)) return false;
+      const { level, tenant, inTenant } = place;
+      member.place = undefined;
       rows -= member.rows;
-      takeOut(levels, member);
+      tenant.members.remove(inTenant);
+      level.tenants.splice(level.tenants.indexOf(tenant), 1);
+      // to the end: the tenant that was served last is the next one's turn over
+      if (tenant.members.size() > 0) level.tenants.push(tenant);
+      if (level.tenants.length === 0) levels.splice(levels.indexOf(level), 1);
       return true;
     },
     *order() {
-      const sorted = [...levels.keys()].sort((a, b) => a - b);
-      for (const level of sorted) yield* byTurns(levels.get(level) ?? new Map());
+      for (const { tenants } of levels) yield* byTurns(tenants);
     },
   };
 }
@@ -65,26 +103,14 @@ function tenantOf({ call }: Member): string {
   return call.tenant ?? "";
 }
 
-function takeOut(levels: Map<number, Tenants>, member: Member): void {
-  const level = levelOf(member);
-  const tenants = levels.get(level);
-  const own = tenants?.get(tenantOf(member));
-  if (tenants === undefined || own === undefined) return;
-  own.delete(member);
-  tenants.delete(tenantOf(member));
-  // to the end: the tenant that was served last is the next one's turn over
-  if (own.size > 0) tenants.set(tenantOf(member), own);
-  if (tenants.size === 0) levels.delete(level);
-}
-
 /** Always the tenant that has had the fewest rows of this batch so far. */
-function* byTurns(tenants: Tenants): Generator<Member, void, void> {
-  const [only] = tenants.values();
-  if (only !== undefined && tenants.size === 1) {
-    yield* only;
+function* byTurns(tenants: readonly Tenant[]): Generator<Member, void, void> {
+  const [only] = tenants;
+  if (only !== undefined && tenants.length === 1) {
+    yield* only.members.values();
     return;
   }
-  const turns = [...tenants.values()].map((own) => ({ rest: own.values(), had: 0 }));
+  const turns = tenants.map(({ members }) => ({ rest: members.values(), had: 0 }));
   while (turns.length > 0) {
     const next = turns.reduce((least, one) => (one.had < least.had ? one : least));
     const { value: member, done } = next.rest.next();

@@ -10,6 +10,8 @@ export interface Member {
   readonly bytes: number;
   readonly queuedAt: number;
   readonly answer: Promise<Reply>;
+  /** Where it stands: a matter of the line that it is in. */
+  place?: object | undefined;
   /** It was answered, it failed or its caller left. */
   readonly settled: boolean;
   /** The first of these counts, later ones do nothing. */
@@ -28,29 +30,28 @@ export interface MemberInit {
 
 /** A member; its caller's leaving settles it at once, wherever it is. */
 export function openMember({ request, call, rows, bytes, onSettled }: MemberInit): Member {
-  let settled = false;
   let [keep, breakIt]: readonly [(reply: Reply) => void, (error: unknown) => void] = [() => {}, () => {}];
   const answer = new Promise<Reply>((resolve, reject) => {
     [keep, breakIt] = [resolve, reject];
   });
   const settle = (how: () => void) => {
-    if (settled) return;
-    settled = true;
+    if (member.settled) return;
+    member.settled = true;
     call.signal.removeEventListener("abort", onAbort);
     how();
     onSettled(member);
   };
   const onAbort = () => settle(() => breakIt(abortReason(call.signal)));
-  const member: Member = {
+  // no getter: see core/chain.ts
+  const member: Member & { settled: boolean } = {
     request,
     call,
     rows,
     bytes,
     queuedAt: call.clock.now(),
     answer,
-    get settled() {
-      return settled;
-    },
+    place: undefined,
+    settled: false,
     resolve: (reply) => settle(() => keep(reply)),
     reject: (error) => settle(() => breakIt(error)),
   };

@@ -12,7 +12,8 @@ export interface Writer {
   bytes(value: Uint8Array): void;
   /** By name; none is the same as an empty map. */
   parameters(value: Parameters | undefined): void;
-  readonly bytesWritten: number;
+  /** In bytes, without the key. */
+  written(): number;
   /** All that was written behind this key, of `KEY_BYTES`; lent until the next call. */
   behind(key: Uint8Array): Uint8Array;
 }
@@ -70,9 +71,7 @@ export function openWriter(): Writer {
         else text(String(one));
       }
     },
-    get bytesWritten() {
-      return at - KEY_BYTES;
-    },
+    written: () => at - KEY_BYTES,
     behind(key) {
       if (key.byteLength !== KEY_BYTES) throw new Error(`expected a key of ${KEY_BYTES} bytes, got ${key.byteLength}`);
       buffer.set(key);

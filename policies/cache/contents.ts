@@ -9,25 +9,37 @@ export interface Contents {
   note(request: InferRequest, content: Content): void;
 }
 
-type Noted = Pick<InferRequest, "task" | "signature" | "parameters" | "outputs"> & { readonly content: Content };
+type Noted = Pick<InferRequest, "task" | "signature" | "parameters" | "outputs"> & {
+  /** Whose note it is. */
+  readonly by: object;
+  readonly content: Content;
+};
+
+type Annotated = InferRequest["inputs"] & { readonly [NOTED]?: Noted };
+
+/** Stands on the list of inputs itself: a WeakMap would keep what is noted of a list that is gone until the whole heap is marked. */
+const NOTED = Symbol("noted");
 
 /** By the list of inputs, which is handed on as it is; a policy that changes anything else has another question. */
 export function openContents(): Contents {
-  const known = new WeakMap<InferRequest["inputs"], Noted>();
+  const own = {};
   return {
     of({ inputs, task, signature, parameters, outputs }) {
-      const noted = known.get(inputs);
-      if (noted === undefined || noted.task !== task || noted.signature !== signature) return undefined;
+      const noted = (inputs as Annotated)[NOTED];
+      if (noted?.by !== own || noted.task !== task || noted.signature !== signature) return undefined;
       return noted.parameters === parameters && noted.outputs === outputs ? noted.content : undefined;
     },
     note({ inputs, task, signature, parameters, outputs }, content) {
-      known.set(inputs, {
+      const value: Noted = {
+        by: own,
         task,
         parameters,
         content,
         ...(signature === undefined ? {} : { signature }),
         ...(outputs === undefined ? {} : { outputs }),
-      });
+      };
+      // a list that is sealed has nothing noted, and is digested again
+      Reflect.defineProperty(inputs, NOTED, { value, configurable: true });
     },
   };
 }

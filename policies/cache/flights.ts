@@ -4,6 +4,7 @@ import { type Call, type SharedCall, share, unlessAborted } from "../../core/cal
 import { asInferError, type InferError } from "../../core/error.ts";
 import { type InferResponse, type InferStream, type Reply, whenEnded } from "../../core/request.ts";
 import type { DecisionTrace } from "../../core/trace.ts";
+import { openTable } from "./underway.ts";
 
 /** What came of a flight for one of those on it. */
 export type Landed =
@@ -38,7 +39,7 @@ interface Flight extends Underway<Reply> {
 const MOST_FLIGHTS = 2;
 
 export function openFlights(): Flights {
-  const flights = new Map<string, Flight>();
+  const flights = openTable<Flight>();
 
   const open = (key: string, call: Call, run: (shared: Call) => Promise<Reply>): Flight => {
     const shared = share([call]);

@@ -104,7 +104,7 @@ export function openDigests({ secret, first = sha256 }: DigestOptions): Digests 
         form.bytes(yield* tagOf(input.data, keys.firstTag));
         form.bytes(yield* tagOf(input.data, keys.proofTag));
       }
-      const short = form.bytesWritten > LONG_BYTES ? yield* shortened(form) : form;
+      const short = form.written() > LONG_BYTES ? yield* shortened(form) : form;
       return { head, first: bytesOf(sha256(short.behind(keys.first))), proof: proofOf(short.behind(keys.proof)) };
     },
     mark(content, asked) {

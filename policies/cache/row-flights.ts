@@ -4,6 +4,7 @@ import { type Call, share, unlessAborted } from "../../core/call.ts";
 import type { InferResponse, Reply } from "../../core/request.ts";
 import type { Flights, Underway } from "./flights.ts";
 import type { RowQuestion } from "./question.ts";
+import { openTable } from "./underway.ts";
 
 /** Rows by what tells their questions apart (`Question.flight`). */
 export type Rows = ReadonlyMap<string, RowQuestion>;
@@ -46,7 +47,7 @@ const MOST_WAITS = 2;
 
 /** @param questions where whole requests are asked, of which one may be a row */
 export function openRowFlights(questions: Pick<Flights, "at">): RowFlights {
-  const flights = new Map<string, Flight>();
+  const flights = openTable<Flight>();
   const at = (key: string): Flight | undefined => {
     const flight = flights.get(key);
     return flight?.shared.signal.aborted === false ? flight : undefined;

@@ -1,8 +1,8 @@
 // A request whose head was read before is what it would be if it were read again: the same request, or the same refusal.
 
 import { describe, expect, test } from "vitest";
+import { openCodecMemory } from "../../../core/codec-memory.ts";
 import type { CodecMemory } from "../../../core/protocol.ts";
-import { openCodecMemory } from "../../../gateway/codec-memory.ts";
 import { decodeRequest } from "../../../wire/oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS as limits } from "../../../wire/oip-json.ts";
 import { runNow } from "../../../wire/sliced.ts";

@@ -3,14 +3,9 @@
 
 import { describe, expect, test } from "vitest";
 import type { ModelMetadata, TensorSpec } from "../../../core/model.ts";
-import {
-  decodeRawRequest,
-  decodeResponse,
-  encodeResponse,
-  JSON_FORM,
-  parseHeaderLength,
-} from "../../../wire/oip-binary.ts";
+import { decodeResponse, encodeResponse, JSON_FORM, parseHeaderLength } from "../../../wire/oip-binary.ts";
 import { DEFAULT_WIRE_LIMITS as limits } from "../../../wire/oip-json.ts";
+import { decodeRawRequest } from "../../../wire/oip-raw.ts";
 import { runNow } from "../../../wire/sliced.ts";
 import { decode, fault, input } from "./requests.ts";
 

@@ -1,6 +1,6 @@
 // What codecs remember of what they have read: so many things at most, then all is begun anew.
 
-import type { CodecMemory } from "../core/protocol.ts";
+import type { CodecMemory } from "./protocol.ts";
 
 /** Clients of one model mostly send one head; these are at most some hundreds of kilobytes. */
 const MOST = 256;
