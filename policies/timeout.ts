@@ -1,9 +1,9 @@
 // timeout: the most time a request of a model may take, waiting included; callers may ask for less.
 
-import { narrow } from "../core/call.ts";
+import { type Call, narrow } from "../core/call.ts";
 import type { LayerKind } from "../core/policy.ts";
-import { whenEnded } from "../core/request.ts";
-import type { Layer } from "../core/service.ts";
+import { type InferRequest, type Reply, whenEnded } from "../core/request.ts";
+import type { Layer, Service } from "../core/service.ts";
 import { formatDuration } from "../core/units.ts";
 import { duration } from "../core/words.ts";
 
@@ -17,9 +17,8 @@ export const timeout: LayerKind<number> = {
 
 /** Aborts the call when its time is over. A stream's time runs until its last part. */
 export function timeoutLayer(timeoutMs: number): Layer {
-  return (next) => async (request, call) => {
+  const under = async (next: Service, request: InferRequest, call: Call): Promise<Reply> => {
     const limited = narrow(call, { timeoutMs });
-    call.foretell?.("timeout", `${formatDuration(limited.deadline - call.startedAt)} for all of it`);
     try {
       const reply = await next(request, limited);
       if (reply.kind === "whole") {
@@ -31,5 +30,11 @@ export function timeoutLayer(timeoutMs: number): Layer {
       limited.end();
       throw error;
     }
+  };
+  return (next) => (request, call) => {
+    const ownMs = call.deadline - call.startedAt;
+    call.foretell?.("timeout", `${formatDuration(Math.min(ownMs, timeoutMs))} for all of it`);
+    // whoever asked for less has its deadline already
+    return ownMs <= timeoutMs ? next(request, call) : under(next, request, call);
   };
 }

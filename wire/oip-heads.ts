@@ -107,14 +107,16 @@ interface KnownAnswer {
 }
 
 export interface AnswerPlace extends HeadPlace {
-  readonly id: string;
+  /** The id that was sent; undefined where it is not in the head. */
+  readonly id: string | undefined;
   /** Of the head. */
   readonly length: number;
 }
 
 /**
  * The head without the id that was sent, at the first place where it stands as a whole string. Heads that differ in nothing
- * else say the same but for that one string, and it is kept only of heads where that string is the answer's id.
+ * else say the same but for that one string, and it is kept only of heads where that string is the answer's id. Of servers that
+ * do not say the id, the head as it is.
  */
 export function placeOfAnswer(
   body: Uint8Array,
@@ -124,7 +126,7 @@ export function placeOfAnswer(
   const { memory, id } = answers;
   const head = Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
   const at = head.indexOf(`"${id}"`);
-  if (at === -1) return undefined;
+  if (at === -1) return { memory, id: undefined, key: `as it is: ${head}`, length: headerLength };
   return { memory, id, key: head.slice(0, at + 1) + head.slice(at + 1 + id.length), length: headerLength };
 }
 
@@ -133,10 +135,11 @@ export function findAnswer<A extends Answer>(place: AnswerPlace, body: Uint8Arra
   const { memory, key, id, length } = place;
   const known = memory.get(key) as KnownAnswer | undefined;
   if (known === undefined || body.byteLength - length !== known.bytes) return undefined;
-  return { ...known.rest, id, outputs: viewsOf(known.outputs, body, length) } as unknown as A;
+  const outputs = viewsOf(known.outputs, body, length);
+  return { ...known.rest, ...(id === undefined ? {} : { id }), outputs } as unknown as A;
 }
 
-/** Keeps what a whole answer's head said, where the string that is left out was its id, and its blobs have no form of their own. */
+/** Keeps what a whole answer's head said, where the string that is left out was its id or it has none, and its blobs have no form of their own. */
 export function keepAnswer({ memory, key, id }: AnswerPlace, read: readonly ReadTensor[], answer: Answer): void {
   const outputs = blobsOf(read);
   if (outputs === undefined || answer.id !== id) return;

@@ -30,7 +30,7 @@ interface Case {
 const CASES: readonly Case[] = [
   { model: models.large, connections: 64, warmMs: 1000, measureMs: 2500, rounds: 5, ofPossible: 0.85 },
   { model: models.small, connections: 64, warmMs: 500, measureMs: 1500, rounds: 5, harmless: 0.98 },
-  { model: models.conv, connections: 8, warmMs: 1000, measureMs: 4000, rounds: 3, harmless: 0.99 },
+  { model: models.conv, connections: 8, warmMs: 1000, measureMs: 5000, rounds: 7, harmless: 0.99 },
   { model: models.small, connections: 1, warmMs: 300, measureMs: 1500, rounds: 7, p50: 1.05 },
 ];
 

@@ -1,6 +1,7 @@
 // Servers with so many slots each, whose runs take a time that can be changed: what they can do is known exactly.
 
 import { createServer, type Server, type Socket } from "node:net";
+import { echoingIds } from "../echoed-id.ts";
 import { takeRequests } from "../http-requests.ts";
 import { answer } from "../program.ts";
 import { COLUMN_MS, type Mood, type Script, type SlottedEndpoint, type SlottedSetup } from "../slots.ts";
@@ -62,7 +63,8 @@ async function open(setup: SlottedSetup, { slots, delayMs, port = 0 }: SlottedEn
   const asks = new RegExp(setup.asks);
   const sockets = new Set<Socket>();
   const places = openSlots(slots);
-  const infer = (socket: Socket) => {
+  const answerTo = echoingIds(setup.usual);
+  const infer = (socket: Socket, request: Buffer) => {
     endpoint.asked += 1;
     const column = Math.floor((Date.now() - held.startAt) / COLUMN_MS);
     if (column >= 0) endpoint.timeline[column] = (endpoint.timeline[column] ?? 0) + 1;
@@ -75,7 +77,7 @@ async function open(setup: SlottedSetup, { slots, delayMs, port = 0 }: SlottedEn
       },
       run(startAt) {
         const endAt = startAt + endpoint.delayMs;
-        setTimeout(() => socket.write(setup.usual), Math.max(0, endAt - performance.now()));
+        setTimeout(() => socket.write(answerTo(request)), Math.max(0, endAt - performance.now()));
         return endAt;
       },
     });
@@ -84,8 +86,8 @@ async function open(setup: SlottedSetup, { slots, delayMs, port = 0 }: SlottedEn
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => {});
-    takeRequests(socket, (_, line) => {
-      if (asks.test(line)) infer(socket);
+    takeRequests(socket, (request, line) => {
+      if (asks.test(line)) infer(socket, request);
       else socket.write(ready.get(line) ?? NOT_FOUND);
     });
   });
