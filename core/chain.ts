@@ -8,7 +8,8 @@ export interface Link<T> {
   readonly value: T;
   before: Link<T> | undefined;
   after: Link<T> | undefined;
-  isIn: boolean;
+  /** The chain that it is in; undefined once it has been taken out. */
+  of: Chain<T> | undefined;
 }
 
 export interface Chain<T> {
@@ -20,7 +21,7 @@ export interface Chain<T> {
   add(value: T): Link<T>;
   /** Takes out the first. */
   shift(): T | undefined;
-  /** False where it is no longer there. A link of another chain does not belong here. */
+  /** False where it is not in this chain, or no longer. */
   remove(link: Link<T>): boolean;
 }
 
@@ -29,20 +30,20 @@ export function openChain<T>(): Chain<T> {
   let first: Link<T> | undefined;
   let last: Link<T> | undefined;
   const remove = (link: Link<T>): boolean => {
-    if (!link.isIn) return false;
+    if (link.of !== chain) return false;
     const { before, after } = link;
     if (before === undefined) first = after;
     else before.after = after;
     if (after === undefined) last = before;
     else after.before = before;
     // what is gone points to nothing that came later
-    link.isIn = false;
+    link.of = undefined;
     link.before = undefined;
     link.after = undefined;
     size -= 1;
     return true;
   };
-  return {
+  const chain: Chain<T> = {
     size: () => size,
     first: () => first?.value,
     last: () => last?.value,
@@ -52,7 +53,7 @@ export function openChain<T>(): Chain<T> {
       }
     },
     add(value) {
-      const link: Link<T> = { value, before: last, after: undefined, isIn: true };
+      const link: Link<T> = { value, before: last, after: undefined, of: chain };
       if (last === undefined) first = link;
       else last.after = link;
       last = link;
@@ -67,4 +68,5 @@ export function openChain<T>(): Chain<T> {
     },
     remove,
   };
+  return chain;
 }
