@@ -4,6 +4,7 @@ import { InferError, invalid } from "../core/error.ts";
 import { type Datatype, elementCount, readU32, type Tensor } from "../core/tensor.ts";
 import { MAX_DECIMAL_BYTES, putAscii, putFloat32, putWhole, putWide } from "./json-decimals.ts";
 import { emptyArrays, type Nesting, openNesting } from "./json-nesting.ts";
+import { writeText } from "./json-text-write.ts";
 import { doubleText, type JsonWriter, put, room } from "./json-write.ts";
 import { isDue, type Pace, type Sliced } from "./sliced.ts";
 import { findInvalidUtf8 } from "./utf8.ts";
@@ -66,7 +67,12 @@ export interface Elements {
    *
    * @throws InferError unsupported for an element that JSON cannot carry
    */
-  write(w: JsonWriter, next: { readonly count: number; readonly shape: readonly number[] }): Sliced<void>;
+  write(w: JsonWriter, next: Next): Sliced<void>;
+}
+
+interface Next {
+  readonly count: number;
+  readonly shape: readonly number[];
 }
 
 /**
@@ -78,28 +84,37 @@ export function openElements(tensor: Tensor, context: WriteContext): Elements {
   const count = elementCount(tensor.shape);
   if (tensor.datatype === "BYTES") return { count, write: textWriter(tensor.data, context) };
   const putElement = elementWriter(tensor.datatype, tensor.data, context);
-  let from = 0;
-  return {
-    count,
-    *write(w, next) {
-      if (next.count === 0) {
-        put(w, emptyArrays(next.shape, context.label));
-        return;
-      }
-      const nesting = openNesting(next.shape);
-      const to = from + next.count;
-      put(w, nesting.start);
-      while (from < to) {
-        const end = Math.min(to, from + GROUP);
-        room(w, (end - from) * (MAX_DECIMAL_BYTES + nesting.maxBetween));
-        const begin = w.at;
-        putGroup(w, putElement, { from, to: end, nesting });
-        from = end;
-        if (isDue(context.pace, w.at - begin)) yield;
-      }
-      put(w, nesting.end);
-    },
-  };
+  const numbers: Numbers = { putElement, context, from: 0 };
+  return { count, write: (w, next) => writeNumbers(w, next, numbers) };
+}
+
+interface Numbers {
+  readonly putElement: PutElement;
+  readonly context: WriteContext;
+  /** The next one. */
+  from: number;
+}
+
+// not inside its caller: see core/chain.ts
+function* writeNumbers(w: JsonWriter, next: Next, numbers: Numbers): Sliced<void> {
+  const { putElement, context } = numbers;
+  if (next.count === 0) {
+    put(w, emptyArrays(next.shape, context.label));
+    return;
+  }
+  const nesting = openNesting(next.shape);
+  const to = numbers.from + next.count;
+  put(w, nesting.start);
+  while (numbers.from < to) {
+    const { from } = numbers;
+    const end = Math.min(to, from + GROUP);
+    room(w, (end - from) * (MAX_DECIMAL_BYTES + nesting.maxBetween));
+    const begin = w.at;
+    putGroup(w, putElement, { from, to: end, nesting });
+    numbers.from = end;
+    if (isDue(context.pace, w.at - begin)) yield;
+  }
+  put(w, nesting.end);
 }
 
 interface Group {
@@ -216,34 +231,41 @@ function floatForm(floats: ElementStyle["floats"], datatype: "FP32" | "FP64", sh
   };
 }
 
-/** The longest piece of a string that is looked at in one go; of base64, which takes three bytes at a time. */
-const PIECE_BYTES = 16 * 1024;
-const BASE64_PIECE_BYTES = 15 * 1024;
-
 function textWriter(data: Uint8Array, context: WriteContext): Elements["write"] {
+  const texts: Texts = { data, context, at: 0, index: 0 };
+  return (w, next) => writeTexts(w, next, texts);
+}
+
+interface Texts {
+  readonly data: Uint8Array;
+  readonly context: WriteContext;
+  /** Where the next one begins. */
+  at: number;
+  index: number;
+}
+
+function* writeTexts(w: JsonWriter, next: Next, texts: Texts): Sliced<void> {
+  const { data, context } = texts;
   const { bytes } = context.style ?? OIP_STYLE;
-  let at = 0;
-  let index = 0;
-  return function* (w, next) {
-    if (next.count === 0) {
-      put(w, emptyArrays(next.shape, context.label));
-      return;
-    }
-    const nesting = openNesting(next.shape);
-    put(w, nesting.start);
-    for (const to = index + next.count; index < to; index++) {
-      const end = at + 4 + readU32(data, at);
-      const element = data.subarray(at + 4, end);
-      const isText = bytes !== "b64" && (yield* findInvalidUtf8(element)) < 0;
-      if (!isText && bytes === "text") throw notText(index, context);
-      put(w, nesting.next());
-      yield* writeText(w, element, { isText, pace: context.pace });
-      // what an element costs beside its bytes, so that many small ones count too
-      if (isDue(context.pace, 64)) yield;
-      at = end;
-    }
-    put(w, nesting.end);
-  };
+  if (next.count === 0) {
+    put(w, emptyArrays(next.shape, context.label));
+    return;
+  }
+  const nesting = openNesting(next.shape);
+  put(w, nesting.start);
+  for (const to = texts.index + next.count; texts.index < to; texts.index++) {
+    const { at, index } = texts;
+    const end = at + 4 + readU32(data, at);
+    const element = data.subarray(at + 4, end);
+    const isText = bytes !== "b64" && (yield* findInvalidUtf8(element)) < 0;
+    if (!isText && bytes === "text") throw notText(index, context);
+    put(w, nesting.next());
+    yield* writeText(w, element, { isText, pace: context.pace });
+    // what an element costs beside its bytes, so that many small ones count too
+    if (isDue(context.pace, 64)) yield;
+    texts.at = end;
+  }
+  put(w, nesting.end);
 }
 
 function notText(index: number, { label, carrier = BINARY_EXTENSION }: WriteContext): InferError {
@@ -251,40 +273,4 @@ function notText(index: number, { label, carrier = BINARY_EXTENSION }: WriteCont
     "unsupported",
     `${label}: element ${index} is not UTF-8, so JSON cannot carry it; ${carrier} can`,
   );
-}
-
-function* writeText(
-  w: JsonWriter,
-  element: Uint8Array,
-  how: { readonly isText: boolean; readonly pace: Pace },
-): Sliced<void> {
-  put(w, how.isText ? '"' : '{"b64":"');
-  const step = how.isText ? PIECE_BYTES : BASE64_PIECE_BYTES;
-  for (let from = 0; from < element.byteLength; from += step) {
-    const piece = element.subarray(from, from + step);
-    room(w, piece.byteLength * 6 + 8);
-    if (how.isText) w.at = putEscaped(w.chunk, w.at, piece);
-    else w.at += w.chunk.write(base64Of(piece), w.at, "latin1");
-    if (isDue(how.pace, piece.byteLength)) yield;
-  }
-  put(w, how.isText ? '"' : '"}');
-}
-
-function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-function putEscaped(chunk: Uint8Array, at: number, bytes: Uint8Array): number {
-  let next = at;
-  for (let i = 0; i < bytes.byteLength; i++) {
-    const byte = bytes[i] as number;
-    if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) chunk[next++] = byte;
-    else if (byte >= 0x20) {
-      chunk[next++] = 0x5c;
-      chunk[next++] = byte;
-    } else {
-      next = putAscii(chunk, next, JSON.stringify(String.fromCharCode(byte)).slice(1, -1));
-    }
-  }
-  return next;
 }

@@ -90,21 +90,11 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
   const known = place && findHead<OipRequest>(place, body);
   if (known !== undefined) return known;
   const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
-  let id: string | undefined;
-  let inputs: readonly ReadTensor[] | undefined;
-  let asked: readonly RequestedOutput[] = [];
-  let all: Parameters = NO_PARAMETERS;
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key === "id") id = readString(s, "id");
-    else if (key === "inputs") inputs = yield* readTensors(s, reader, "input");
-    else if (key === "outputs") asked = yield* readRequestedOutputs(s, options.limits);
-    else if (key === "parameters") all = yield* readParameters(s, "the request");
-    else return false;
-    return true;
-  }
-  const blobs = yield* readBody(body, options, readMember);
+  const read: ReadRequest = { id: undefined, inputs: undefined, asked: [], parameters: NO_PARAMETERS };
+  const blobs = yield* readBody(body, options, (s, key) => readRequestMember(s, key, { read, reader }));
+  const { id, inputs, asked } = read;
   if (inputs === undefined) throw invalid("expected inputs, got none");
-  const { parameters, hints, binaryByDefault } = liftParameters(all, id);
+  const { parameters, hints, binaryByDefault } = liftParameters(read.parameters, id);
   const { outputs, binary, regions } = liftOutputs(asked);
   const hasHeader = options.headerLength !== undefined;
   const request: OipRequest = {
@@ -116,6 +106,28 @@ export function* decodeRequest(body: Uint8Array, options: DecodeOptions): Sliced
   };
   if (place !== undefined) keepHead(place, inputs, request);
   return request;
+}
+
+/** The members of a request as far as they have been read. */
+interface ReadRequest {
+  id: string | undefined;
+  inputs: readonly ReadTensor[] | undefined;
+  asked: readonly RequestedOutput[];
+  parameters: Parameters;
+}
+
+// not inside its caller: see core/chain.ts
+function* readRequestMember(
+  s: Scanner,
+  key: string,
+  { read, reader }: { readonly read: ReadRequest; readonly reader: BodyReader },
+): Sliced<boolean> {
+  if (key === "id") read.id = readString(s, "id");
+  else if (key === "inputs") read.inputs = yield* readTensors(s, reader, "input");
+  else if (key === "outputs") read.asked = yield* readRequestedOutputs(s, reader.limits);
+  else if (key === "parameters") read.parameters = yield* readParameters(s, "the request");
+  else return false;
+  return true;
 }
 
 /**
@@ -137,17 +149,9 @@ function* readResponse(body: Uint8Array, options: AnswerOptions): Sliced<OipResp
   const known = place && findAnswer<OipResponse>(place, body);
   if (known !== undefined) return known;
   const reader: BodyReader = { limits: options.limits, halves: options.halves === true, elements: 0 };
-  const texts: { id?: string; model_name?: string; model_version?: string } = {};
-  let outputs: readonly ReadTensor[] | undefined;
-  let parameters: Parameters = NO_PARAMETERS;
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key === "id" || key === "model_name" || key === "model_version") texts[key] = readString(s, key);
-    else if (key === "outputs") outputs = yield* readTensors(s, reader, "output");
-    else if (key === "parameters") parameters = yield* readParameters(s, "the answer");
-    else return false;
-    return true;
-  }
-  const blobs = yield* readBody(body, options, readMember);
+  const read: ReadAnswer = { texts: {}, outputs: undefined, parameters: NO_PARAMETERS };
+  const blobs = yield* readBody(body, options, (s, key) => readAnswerMember(s, key, { read, reader }));
+  const { texts, outputs, parameters } = read;
   if (outputs === undefined) throw invalid("expected outputs, got none");
   const { id, model_name: modelName = "", model_version: modelVersion } = texts;
   const response: OipResponse = {
@@ -163,6 +167,25 @@ function* readResponse(body: Uint8Array, options: AnswerOptions): Sliced<OipResp
   };
   if (place !== undefined) keepAnswer(place, outputs, response);
   return response;
+}
+
+/** The members of an answer as far as they have been read. */
+interface ReadAnswer {
+  readonly texts: { id?: string; model_name?: string; model_version?: string };
+  outputs: readonly ReadTensor[] | undefined;
+  parameters: Parameters;
+}
+
+function* readAnswerMember(
+  s: Scanner,
+  key: string,
+  { read, reader }: { readonly read: ReadAnswer; readonly reader: BodyReader },
+): Sliced<boolean> {
+  if (key === "id" || key === "model_name" || key === "model_version") read.texts[key] = readString(s, key);
+  else if (key === "outputs") read.outputs = yield* readTensors(s, reader, "output");
+  else if (key === "parameters") read.parameters = yield* readParameters(s, "the answer");
+  else return false;
+  return true;
 }
 
 /** How an answer is to be written. */

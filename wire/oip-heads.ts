@@ -114,9 +114,9 @@ export interface AnswerPlace extends HeadPlace {
 }
 
 /**
- * The head without the id that was sent, at the first place where it stands as a whole string. Heads that differ in nothing
- * else say the same but for that one string, and it is kept only of heads where that string is the answer's id. Of servers that
- * do not say the id, the head as it is.
+ * The head without the id that was sent, which stands there once, as a whole string. Heads that differ in nothing else say the
+ * same but for that one string, and it is kept only of heads where that string is the answer's id. Of servers that do not say
+ * the id, the head as it is.
  */
 export function placeOfAnswer(
   body: Uint8Array,
@@ -127,7 +127,10 @@ export function placeOfAnswer(
   const head = Buffer.from(body.buffer, body.byteOffset, headerLength).toString("latin1");
   const at = head.indexOf(`"${id}"`);
   if (at === -1) return { memory, id: undefined, key: `as it is: ${head}`, length: headerLength };
-  return { memory, id, key: head.slice(0, at + 1) + head.slice(at + 1 + id.length), length: headerLength };
+  // in one place, and no string written otherwise: what is left out is the answer's id, or the answer has another
+  if (head.includes(`"${id}"`, at + 1) || head.includes("\\")) return undefined;
+  // JSON has no such byte, so that no head is the key of another
+  return { memory, id, key: `${head.slice(0, at + 1)}\0${head.slice(at + 1 + id.length)}`, length: headerLength };
 }
 
 /** The answer, its outputs as views of the body; undefined where the head is not known or its blobs were of another length. */
