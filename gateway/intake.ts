@@ -14,6 +14,8 @@ const STANDS_MS = 100;
 const PATIENCE_MS = 500;
 
 export interface Intake {
+  /** When this turn began, on the monotonic clock: whatever is found in it had come by then, and waited for what was found before. */
+  began(): number;
   /** Counts bytes taken in this turn: true when it has had its share, and the rest should wait for the next. */
   took(bytes: number): boolean;
   /** Whether this turn has had its share of requests and answers. */
@@ -66,13 +68,14 @@ export function openIntake(clock: Clock, patienceMs = PATIENCE_MS): Intake {
     scheduled = true;
     setImmediate(turn);
   };
-  const crowded = () => {
-    const now = clock.now();
-    startedAt ??= now;
+  const began = () => {
+    startedAt ??= clock.now();
     schedule();
-    return now - startedAt > TURN_MS;
+    return startedAt;
   };
+  const crowded = () => clock.now() - began() > TURN_MS;
   return {
+    began,
     took(bytes) {
       bytesTaken += bytes;
       schedule();

@@ -50,7 +50,7 @@ export interface Routed extends Pair {
 
 /** Answers a request whose route is known. Never throws. */
 export async function serve(serving: Serving, routed: Routed): Promise<void> {
-  const arrivedAt = serving.env.clock.now();
+  const arrivedAt = serving.intake.began();
   const identity = identityOf(routed.request);
   const holding = serving.budget.open();
   const held = serving.hold();

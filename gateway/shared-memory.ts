@@ -30,14 +30,6 @@ export function openSharedMemory(options: SharedMemoryOptions): Regions & { clos
     region.gone = true;
     if (region.users === 0) closeSync(region.fd);
   };
-  const partOf = ({ region: name, offset, bytes }: RegionPart): Held => {
-    const region = held.get(name);
-    if (region === undefined) throw invalid(`Unable to find shared memory region: '${name}'`);
-    if (offset + bytes <= region.bytes) return region;
-    throw invalid(
-      `Invalid offset + byte size for shared memory region: '${name}' has ${region.bytes} bytes, got ${offset} + ${bytes}`,
-    );
-  };
   return {
     list: () => [...held.values()].map(({ name, key, offset, bytes }) => ({ name, key, offset, bytes })),
     register(region) {
@@ -52,36 +44,52 @@ export function openSharedMemory(options: SharedMemoryOptions): Regions & { clos
       for (const region of wanted) if (region !== undefined) drop(region);
     },
     reader() {
-      let total = 0;
-      return function* (part) {
-        const region = partOf(part);
-        total += part.bytes;
-        if (total > options.maxBytes) {
-          throw new InferError("too-large", `the inputs in shared memory have over ${options.maxBytes} bytes`);
-        }
-        const data = new Uint8Array(part.bytes);
-        yield* using(region, part, (at, length) =>
-          readSync(region.fd, data, at, length, region.offset + part.offset + at),
-        );
-        return data;
-      };
+      const total: Total = { bytes: 0, maxBytes: options.maxBytes };
+      return (part) => readPart(part, held, total);
     },
-    *write(part, data) {
-      const region = partOf(part);
-      if (data.byteLength > part.bytes) {
-        throw invalid(
-          `shared memory region '${part.region}': the output needs ${data.byteLength} bytes, ${part.bytes} were given for it`,
-        );
-      }
-      const whole = { ...part, bytes: data.byteLength };
-      yield* using(region, whole, (at, length) =>
-        writeSync(region.fd, data, at, length, region.offset + part.offset + at),
-      );
-    },
+    write: (part, data) => writePart(part, held, data),
     async close() {
       for (const region of held.values()) drop(region);
     },
   };
+}
+
+function regionOf({ region: name, offset, bytes }: RegionPart, held: ReadonlyMap<string, Held>): Held {
+  const region = held.get(name);
+  if (region === undefined) throw invalid(`Unable to find shared memory region: '${name}'`);
+  if (offset + bytes <= region.bytes) return region;
+  throw invalid(
+    `Invalid offset + byte size for shared memory region: '${name}' has ${region.bytes} bytes, got ${offset} + ${bytes}`,
+  );
+}
+
+/** What the inputs of one request have come to. */
+interface Total {
+  bytes: number;
+  readonly maxBytes: number;
+}
+
+// not inside its caller: see core/chain.ts
+function* readPart(part: RegionPart, held: ReadonlyMap<string, Held>, total: Total): Sliced<Uint8Array> {
+  const region = regionOf(part, held);
+  total.bytes += part.bytes;
+  if (total.bytes > total.maxBytes) {
+    throw new InferError("too-large", `the inputs in shared memory have over ${total.maxBytes} bytes`);
+  }
+  const data = new Uint8Array(part.bytes);
+  yield* using(region, part, (at, length) => readSync(region.fd, data, at, length, region.offset + part.offset + at));
+  return data;
+}
+
+function* writePart(part: RegionPart, held: ReadonlyMap<string, Held>, data: Uint8Array): Sliced<void> {
+  const region = regionOf(part, held);
+  if (data.byteLength > part.bytes) {
+    throw invalid(
+      `shared memory region '${part.region}': the output needs ${data.byteLength} bytes, ${part.bytes} were given for it`,
+    );
+  }
+  const whole = { ...part, bytes: data.byteLength };
+  yield* using(region, whole, (at, length) => writeSync(region.fd, data, at, length, region.offset + part.offset + at));
 }
 
 /** Moves the part step by step. @throws InferError invalid-argument when the object has become shorter */

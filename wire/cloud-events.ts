@@ -38,27 +38,37 @@ export function binaryAttributes(headers: ReadonlyMap<string, string>): EventAtt
  * @throws InferError invalid-argument for another version than 1.0, a missing attribute or data, and for `data_base64`
  */
 export function* decodeStructured(body: Uint8Array, limits: WireLimits): Sliced<CloudEvent> {
-  const texts = new Map<string, string>();
-  let data: Uint8Array | undefined;
-  yield* readBody(body, { limits }, function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key === "data_base64") throw invalid("data_base64: expected data, which is JSON, got a payload in base64");
-    if (key === "data") {
-      const from = s.at;
-      yield* skipValue(s, 1);
-      data = body.subarray(from, s.at);
-      return true;
-    }
-    if (!ATTRIBUTES.includes(key)) return false;
-    if (skipSpace(s) !== 0x22) throw invalid(`${key}: expected a string, got ${excerpt(s, s.at)}`);
-    texts.set(key, readString(s, key));
-    return true;
-  });
+  const read: ReadEvent = { body, texts: new Map(), data: undefined };
+  yield* readBody(body, { limits }, (s, key) => readMember(s, key, read));
+  const { texts, data } = read;
   const missing = ATTRIBUTES.find((key) => (texts.get(key) ?? "") === "");
   if (missing !== undefined) throw invalid(`${missing}: expected an attribute of the event, got none`);
   if (texts.get("specversion") !== "1.0") throw invalid(`specversion: expected 1.0, got ${texts.get("specversion")}`);
   if (data === undefined) throw invalid("data: expected the event's payload, got none");
   const [id = "", source = "", type = ""] = ["id", "source", "type"].map((key) => texts.get(key));
   return { id, source, type, data };
+}
+
+/** The members of an event as far as they have been read. */
+interface ReadEvent {
+  readonly body: Uint8Array;
+  readonly texts: Map<string, string>;
+  data: Uint8Array | undefined;
+}
+
+// not inside its caller: see core/chain.ts
+function* readMember(s: Scanner, key: string, read: ReadEvent): Sliced<boolean> {
+  if (key === "data_base64") throw invalid("data_base64: expected data, which is JSON, got a payload in base64");
+  if (key === "data") {
+    const from = s.at;
+    yield* skipValue(s, 1);
+    read.data = read.body.subarray(from, s.at);
+    return true;
+  }
+  if (!ATTRIBUTES.includes(key)) return false;
+  if (skipSpace(s) !== 0x22) throw invalid(`${key}: expected a string, got ${excerpt(s, s.at)}`);
+  read.texts.set(key, readString(s, key));
+  return true;
 }
 
 const ATTRIBUTES: readonly string[] = ["specversion", "id", "source", "type"];

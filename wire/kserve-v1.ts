@@ -114,17 +114,29 @@ interface Reading extends KnownRows {
   readonly options: SliceOptions;
 }
 
+/** The rows of a body as far as they have been read. */
+interface ReadEnvelope {
+  /** The names under which they may stand. */
+  readonly members: readonly string[];
+  readonly place: Omit<RowPlace, "label">;
+  found: { readonly member: string; readonly tensors: readonly Tensor[] } | undefined;
+}
+
 function* readEnvelope(body: Uint8Array, members: readonly string[], reading: Reading): Sliced<readonly Tensor[]> {
   const { limits = DEFAULT_WIRE_LIMITS, options } = reading;
-  let found: { readonly member: string; readonly tensors: readonly Tensor[] } | undefined;
-  yield* readBody(body, { ...options, limits }, function* readMember(s, key) {
-    if (!members.includes(key)) return false;
-    if (found !== undefined) throw invalid(`expected either ${found.member} or ${key}, got both`);
-    found = { member: key, tensors: (yield* readRowValue(s, { ...reading, limits, label: key, depth: 1 })).tensors };
-    return true;
-  });
-  if (found === undefined) throw invalid(`expected ${members[0]}, got none`);
-  return found.tensors;
+  const read: ReadEnvelope = { members, place: { ...reading, limits, depth: 1 }, found: undefined };
+  yield* readBody(body, { ...options, limits }, (s, key) => readMember(s, key, read));
+  if (read.found === undefined) throw invalid(`expected ${members[0]}, got none`);
+  return read.found.tensors;
+}
+
+// not inside its caller: see core/chain.ts
+function* readMember(s: Scanner, key: string, read: ReadEnvelope): Sliced<boolean> {
+  const { members, place, found } = read;
+  if (!members.includes(key)) return false;
+  if (found !== undefined) throw invalid(`expected either ${found.member} or ${key}, got both`);
+  read.found = { member: key, tensors: (yield* readRowValue(s, { ...place, label: key })).tensors };
+  return true;
 }
 
 /** Where rows stand, and what is known of them. */

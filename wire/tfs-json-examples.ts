@@ -39,24 +39,31 @@ export interface TfsExamplesRequest {
  * @throws InferError invalid-argument for whatever is malformed
  */
 export function* decodeExamplesRequest(body: Uint8Array, options: DecodeOptions): Sliced<TfsExamplesRequest> {
-  let signature: string | undefined;
-  let context: Uint8Array | undefined;
-  let examples: Uint8Array[] | undefined;
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key === "signature_name") signature = readString(s, "signature_name");
-    else if (key === "context") context = yield* readExample(s, "context", 1);
-    else if (key === "examples") examples = yield* readExamples(s);
-    else return false;
-    return true;
-  }
-  yield* readBody(body, options, readMember);
+  const read: ReadRequest = { signature: undefined, context: undefined, examples: undefined };
+  yield* readBody(body, options, (s, key) => readRequestMember(s, key, read));
+  const { signature, context, examples } = read;
   if (examples === undefined || examples.length === 0) throw invalid("examples: expected a list of examples, got none");
-  const shared = context;
   return {
     // two messages one behind the other are one: an example's own features hold, as TF Serving has it
-    examples: shared === undefined ? examples : examples.map((example) => Buffer.concat([shared, example])),
+    examples: context === undefined ? examples : examples.map((example) => Buffer.concat([context, example])),
     ...(signature === undefined || signature === "" ? {} : { signature }),
   };
+}
+
+/** The members of a request as far as they have been read. */
+interface ReadRequest {
+  signature: string | undefined;
+  context: Uint8Array | undefined;
+  examples: readonly Uint8Array[] | undefined;
+}
+
+// not inside its caller: see core/chain.ts
+function* readRequestMember(s: Scanner, key: string, read: ReadRequest): Sliced<boolean> {
+  if (key === "signature_name") read.signature = readString(s, "signature_name");
+  else if (key === "context") read.context = yield* readExample(s, "context", 1);
+  else if (key === "examples") read.examples = yield* readExamples(s);
+  else return false;
+  return true;
 }
 
 function* readExamples(s: Scanner): Sliced<Uint8Array[]> {
@@ -164,29 +171,37 @@ export function* decodeClassifyResponse(body: Uint8Array, options: DecodeOptions
  * @throws InferError bad-backend for whatever is malformed
  */
 export function* decodeRegressResponse(body: Uint8Array, options: DecodeOptions): Sliced<readonly Tensor[]> {
-  function* read(s: Scanner): Sliced<Tensor> {
-    const spec = { name: "outputs", datatype: "FP32", shape: [-1] } as const;
-    return yield* readValue(s, { spec, label: "results", depth: 1 });
-  }
-  return [yield* readAnswer(body, options, read)];
+  return [yield* readAnswer(body, options, readOutputs)];
 }
 
 function* readAnswer<T>(body: Uint8Array, options: DecodeOptions, read: (s: Scanner) => Sliced<T>): Sliced<T> {
-  let results: { readonly value: T } | undefined;
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    // TF Serving's documentation says `result`
-    if (key !== "results" && key !== "result") return false;
-    results = { value: yield* read(s) };
-    return true;
-  }
+  const answer: ReadAnswer<T> = { read, results: undefined };
   try {
-    yield* readBody(body, options, readMember);
-    if (results === undefined) throw invalid("expected results, got none");
-    return results.value;
+    yield* readBody(body, options, (s, key) => readAnswerMember(s, key, answer));
+    if (answer.results === undefined) throw invalid("expected results, got none");
+    return answer.results.value;
   } catch (error) {
     if (!(error instanceof InferError)) throw error;
     throw new InferError("bad-backend", `the backend's answer cannot be read: ${error.message}`, { cause: error });
   }
+}
+
+/** An answer as far as it has been read. */
+interface ReadAnswer<T> {
+  readonly read: (s: Scanner) => Sliced<T>;
+  results: { readonly value: T } | undefined;
+}
+
+function* readAnswerMember<T>(s: Scanner, key: string, answer: ReadAnswer<T>): Sliced<boolean> {
+  // TF Serving's documentation says `result`
+  if (key !== "results" && key !== "result") return false;
+  answer.results = { value: yield* answer.read(s) };
+  return true;
+}
+
+function readOutputs(s: Scanner): Sliced<Tensor> {
+  const spec = { name: "outputs", datatype: "FP32", shape: [-1] } as const;
+  return readValue(s, { spec, label: "results", depth: 1 });
 }
 
 function* readClasses(s: Scanner): Sliced<readonly (readonly ScoredClass[])[]> {

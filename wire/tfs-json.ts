@@ -41,17 +41,11 @@ const CARRIER = "gRPC (protocol: grpc)";
  */
 export function* decodeRequest(body: Uint8Array, options: TfsRequestOptions): Sliced<TfsJsonRequest> {
   const { specs, ...rest } = options;
-  const draft: Draft = { options, signature: undefined, read: undefined, format: undefined, again: undefined };
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key === "signature_name") draft.signature = readString(s, "signature_name");
-    else if (key === "instances" || key === "inputs") yield* readEither(s, key, draft);
-    else return false;
-    return true;
-  }
-  yield* readBody(body, rest, readMember);
+  const draft: Draft = { options, signature: undefined, read: undefined, format: undefined, doubt: undefined };
+  yield* readBody(body, rest, (s, key) => readRequestMember(s, key, draft));
   const { format, signature } = draft;
   if (format === undefined) throw invalid("expected instances or inputs, got neither");
-  if (draft.again !== undefined) yield* draft.again();
+  if (draft.doubt !== undefined) yield* settle(draft, draft.doubt);
   const { tensors } = draft.read as ReadTensors;
   if (format === "row" && tensors.every(({ shape }) => shape[0] === 0))
     throw invalid("instances: expected rows, got none; columns (inputs) carry a tensor without rows");
@@ -63,8 +57,26 @@ interface Draft {
   signature: string | undefined;
   read: ReadTensors | undefined;
   format: TfsFormat | undefined;
-  /** Reads the tensors once more, when what they were read by may have been wrong. */
-  again: (() => Sliced<void>) | undefined;
+  /** What the tensors were read by may have been wrong. */
+  doubt: Doubt | undefined;
+}
+
+/** Tensors that were read as the default's before the signature's name was known. */
+interface Doubt {
+  readonly s: Scanner;
+  readonly key: "instances" | "inputs";
+  /** Where they begin. */
+  readonly from: number;
+  /** Why they are not the default's; undefined where they may be. */
+  readonly refused: unknown;
+}
+
+// not inside its caller: see core/chain.ts
+function* readRequestMember(s: Scanner, key: string, draft: Draft): Sliced<boolean> {
+  if (key === "signature_name") draft.signature = readString(s, "signature_name");
+  else if (key === "instances" || key === "inputs") yield* readEither(s, key, draft);
+  else return false;
+  return true;
 }
 
 // The signature's name may stand behind the tensors. They are read as the default's meanwhile, and again when another
@@ -74,30 +86,30 @@ function* readEither(s: Scanner, key: "instances" | "inputs", draft: Draft): Sli
   draft.format = key === "instances" ? "row" : "column";
   const isNamed = draft.signature !== undefined;
   const from = s.at;
-  const readBy = function* (specs: readonly RowSpec[] | undefined): Sliced<void> {
-    draft.read = yield* readTensors(s, key, manyOf(draft.options, key, specs));
-  };
-  const byDefault = draft.options.specs(draft.signature);
+  const many = manyOf(draft, key);
   let refused: unknown;
   try {
-    yield* readBy(byDefault);
+    draft.read = yield* readTensors(s, key, many);
   } catch (error) {
     if (isNamed || !(error instanceof InferError)) throw error;
     refused = error;
     jump(s, from);
     yield* skipValue(s, 1);
   }
-  if (isNamed) return;
-  draft.again = function* () {
-    const isDefault = draft.signature === undefined || draft.signature === "";
-    if (isDefault && refused !== undefined) throw refused;
-    if (isDefault) return;
-    jump(s, from);
-    yield* readBy(draft.options.specs(draft.signature));
-  };
+  if (!isNamed) draft.doubt = { s, key, from, refused };
 }
 
-function manyOf(options: DecodeOptions, label: string, specs: readonly RowSpec[] | undefined): ReadMany {
+/** Reads the tensors once more where they are another signature's than the default's. */
+function* settle(draft: Draft, { s, key, from, refused }: Doubt): Sliced<void> {
+  const isDefault = draft.signature === undefined || draft.signature === "";
+  if (isDefault && refused !== undefined) throw refused;
+  if (isDefault) return;
+  jump(s, from);
+  draft.read = yield* readTensors(s, key, manyOf(draft, key));
+}
+
+function manyOf({ options, signature }: Draft, label: "instances" | "inputs"): ReadMany {
+  const specs = options.specs(signature);
   const isRow = label === "instances";
   return {
     word: "input",
@@ -168,30 +180,38 @@ export interface TfsAnswerOptions extends DecodeOptions {
  */
 export function* decodeResponse(body: Uint8Array, options: TfsAnswerOptions): Sliced<readonly Tensor[]> {
   const { specs, ...rest } = options;
-  let read: ReadTensors | undefined;
-  function* readMember(s: Scanner, key: string): Sliced<boolean> {
-    if (key !== "predictions" && key !== "outputs") return false;
-    if (read !== undefined) throw invalid("expected one of predictions and outputs, got both");
-    read = yield* readTensors(s, key, {
-      word: "output",
-      label: key,
-      depth: 1,
-      bareName: "outputs",
-      extra: "infer",
-      maxTensors: options.limits.maxInputs,
-      // the shapes of a signature are a promise that TF Serving does not keep to
-      ...(specs === undefined ? {} : { specs: specs.map(withoutShape) }),
-    });
-    return true;
-  }
+  const answer: ReadAnswer = { options, read: undefined };
   try {
-    yield* readBody(body, rest, readMember);
-    if (read === undefined) throw invalid("expected predictions or outputs, got neither");
-    return read.tensors.map((tensor) => withAllSizes(tensor, specs));
+    yield* readBody(body, rest, (s, key) => readAnswerMember(s, key, answer));
+    if (answer.read === undefined) throw invalid("expected predictions or outputs, got neither");
+    return answer.read.tensors.map((tensor) => withAllSizes(tensor, specs));
   } catch (error) {
     if (!(error instanceof InferError)) throw error;
     throw new InferError("bad-backend", `the backend's answer cannot be read: ${error.message}`, { cause: error });
   }
+}
+
+/** An answer as far as it has been read. */
+interface ReadAnswer {
+  readonly options: TfsAnswerOptions;
+  read: ReadTensors | undefined;
+}
+
+function* readAnswerMember(s: Scanner, key: string, answer: ReadAnswer): Sliced<boolean> {
+  const { specs, limits } = answer.options;
+  if (key !== "predictions" && key !== "outputs") return false;
+  if (answer.read !== undefined) throw invalid("expected one of predictions and outputs, got both");
+  answer.read = yield* readTensors(s, key, {
+    word: "output",
+    label: key,
+    depth: 1,
+    bareName: "outputs",
+    extra: "infer",
+    maxTensors: limits.maxInputs,
+    // the shapes of a signature are a promise that TF Serving does not keep to
+    ...(specs === undefined ? {} : { specs: specs.map(withoutShape) }),
+  });
+  return true;
 }
 
 function withoutShape({ name, datatype }: RowSpec): RowSpec {

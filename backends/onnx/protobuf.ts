@@ -57,18 +57,7 @@ export function openProtobuf(file: FileHandle, size: number): Protobuf {
   };
 
   const proto: Protobuf = {
-    async *fields(end) {
-      while (at < end) {
-        const key = await varint();
-        const field = { number: Math.floor(key / 8), wire: key % 8 };
-        if (field.number === 0) throw new Error(`no ONNX model: byte ${at} is not the start of a field`);
-        const length = field.wire === 2 ? await varint() : 0;
-        if (at + length > end)
-          throw new Error(`the file ends inside a field: byte ${at + length} is needed, it has ${end}`);
-        yield { ...field, end: at + length };
-      }
-      if (at !== end) throw new Error(`no ONNX model: a field goes on beyond byte ${end}`);
-    },
+    fields: (end) => fieldsUntil(end, { at: () => at, varint }),
     integer: varint,
     async text(field) {
       const length = field.end - at;
@@ -91,4 +80,22 @@ export function openProtobuf(file: FileHandle, size: number): Protobuf {
     },
   };
   return proto;
+}
+
+interface Cursor {
+  at(): number;
+  varint(): Promise<number>;
+}
+
+async function* fieldsUntil(end: number, { at, varint }: Cursor): AsyncGenerator<Field, void, void> {
+  while (at() < end) {
+    const key = await varint();
+    const field = { number: Math.floor(key / 8), wire: key % 8 };
+    if (field.number === 0) throw new Error(`no ONNX model: byte ${at()} is not the start of a field`);
+    const length = field.wire === 2 ? await varint() : 0;
+    const next = at() + length;
+    if (next > end) throw new Error(`the file ends inside a field: byte ${next} is needed, it has ${end}`);
+    yield { ...field, end: next };
+  }
+  if (at() !== end) throw new Error(`no ONNX model: a field goes on beyond byte ${end}`);
 }

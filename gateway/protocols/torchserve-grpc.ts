@@ -3,7 +3,7 @@
 import type { Call } from "../../core/call.ts";
 import { InferError } from "../../core/error.ts";
 import type { Planes, Protocol, Route, WireReply, WireRequest } from "../../core/protocol.ts";
-import type { InferResponse, Reply } from "../../core/request.ts";
+import type { InferResponse, InferStream, Reply } from "../../core/request.ts";
 import { NO_PARAMETERS } from "../../core/tensor.ts";
 import { UNKNOWN_TYPE } from "../../wire/opaque.ts";
 import { BODY_NAME } from "../../wire/torchserve.ts";
@@ -98,11 +98,11 @@ async function encodeOne(reply: Reply, form: BodyForm, at: At): Promise<WireRepl
 
 async function encodeStream(reply: Reply, form: BodyForm, at: At): Promise<WireReply> {
   if (reply.kind === "whole") return { status: OK, headers: {}, body: await message(reply, form, at) };
-  const { parts } = reply;
-  async function* messages(): AsyncGenerator<Uint8Array> {
-    for await (const part of parts) yield await message(part, form, at);
-  }
-  return { status: OK, headers: {}, body: messages() };
+  return { status: OK, headers: {}, body: messages(reply, form, at) };
+}
+
+async function* messages({ parts }: InferStream, form: BodyForm, at: At): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) yield await message(part, form, at);
 }
 
 async function message(response: InferResponse, form: BodyForm, at: At): Promise<Uint8Array> {

@@ -88,9 +88,7 @@ export function openLine(): Line {
       if (level.tenants.length === 0) levels.splice(levels.indexOf(level), 1);
       return true;
     },
-    *order() {
-      for (const { tenants } of levels) yield* byTurns(tenants);
-    },
+    order: () => byLevels(levels),
   };
 }
 
@@ -101,6 +99,10 @@ function levelOf({ call }: Member): number {
 
 function tenantOf({ call }: Member): string {
   return call.tenant ?? "";
+}
+
+function* byLevels(levels: readonly Level[]): Generator<Member, void, void> {
+  for (const { tenants } of levels) yield* byTurns(tenants);
 }
 
 /** Always the tenant that has had the fewest rows of this batch so far. */

@@ -66,17 +66,12 @@ const STEP_BYTES = 4 * 1024 * 1024;
 
 export function openDigests({ secret, first = sha256 }: DigestOptions): Digests {
   const key = (label: string) => createHmac("sha256", secret).update(`sluice answers 1: ${label}`).digest();
-  const keys = { first: key("first"), proof: key("proof"), firstTag: key("first tag"), proofTag: key("proof tag") };
-  // a form of a thousand small tensors, or of long parameters, by its own tags: digesting it whole would hold the event loop
-  function* shortened(form: Writer): Sliced<Writer> {
-    const whole = form.behind(new Uint8Array(KEY_BYTES));
-    const short = openWriter();
-    short.text("long question");
-    short.bytes(yield* tagOf(whole, keys.firstTag));
-    short.bytes(yield* tagOf(whole, keys.proofTag));
-    return short;
-  }
-  const proofOf = (message: Uint8Array) => bytesOf(hash("blake2b512", message, "binary"));
+  const keys: Keys = {
+    first: key("first"),
+    proof: key("proof"),
+    firstTag: key("first tag"),
+    proofTag: key("proof tag"),
+  };
   /** Written once for all questions that are asked under the same words. */
   const forms = new WeakMap<Asked, Uint8Array>();
   const formOf = (asked: Asked): Uint8Array => {
@@ -91,22 +86,7 @@ export function openDigests({ secret, first = sha256 }: DigestOptions): Digests 
     return bytes;
   };
   return {
-    *content(request) {
-      const inputs = byName(request.inputs);
-      const form = openWriter();
-      let head = "";
-      writeQuestion(form, request, inputs.length);
-      for (const input of inputs) {
-        head += `${JSON.stringify(input.name)} ${input.datatype}[${input.shape.join(",")}] ${input.data.byteLength};`;
-        const tagged = input.data.byteLength >= TAGGED_BYTES;
-        writeInput(form, input, tagged);
-        if (!tagged) continue;
-        form.bytes(yield* tagOf(input.data, keys.firstTag));
-        form.bytes(yield* tagOf(input.data, keys.proofTag));
-      }
-      const short = form.written() > LONG_BYTES ? yield* shortened(form) : form;
-      return { head, first: bytesOf(sha256(short.behind(keys.first))), proof: proofOf(short.behind(keys.proof)) };
-    },
+    content: (request) => contentOf(request, keys),
     mark(content, asked) {
       const form = formOf(asked);
       form.set(content.first, FIRST_AT);
@@ -119,6 +99,40 @@ export function openDigests({ secret, first = sha256 }: DigestOptions): Digests 
   };
 }
 
+interface Keys {
+  readonly first: Uint8Array;
+  readonly proof: Uint8Array;
+  readonly firstTag: Uint8Array;
+  readonly proofTag: Uint8Array;
+}
+
+function* contentOf(request: InferRequest, keys: Keys): Sliced<Content> {
+  const inputs = byName(request.inputs);
+  const form = openWriter();
+  let head = "";
+  writeQuestion(form, request, inputs.length);
+  for (const input of inputs) {
+    head += `${JSON.stringify(input.name)} ${input.datatype}[${input.shape.join(",")}] ${input.data.byteLength};`;
+    const tagged = input.data.byteLength >= TAGGED_BYTES;
+    writeInput(form, input, tagged);
+    if (!tagged) continue;
+    form.bytes(yield* tagOf(input.data, keys.firstTag));
+    form.bytes(yield* tagOf(input.data, keys.proofTag));
+  }
+  const short = form.written() > LONG_BYTES ? yield* shortened(form, keys) : form;
+  return { head, first: bytesOf(sha256(short.behind(keys.first))), proof: proofOf(short.behind(keys.proof)) };
+}
+
+// a form of a thousand small tensors, or of long parameters, by its own tags: digesting it whole would hold the event loop
+function* shortened(form: Writer, keys: Keys): Sliced<Writer> {
+  const whole = form.behind(new Uint8Array(KEY_BYTES));
+  const short = openWriter();
+  short.text("long question");
+  short.bytes(yield* tagOf(whole, keys.firstTag));
+  short.bytes(yield* tagOf(whole, keys.proofTag));
+  return short;
+}
+
 /** A digest's bytes in V8's own heap: as a buffer, each would be memory outside it, and take twice the time. */
 function bytesOf(digest: string): Uint8Array {
   const bytes = new Uint8Array(digest.length);
@@ -128,6 +142,10 @@ function bytesOf(digest: string): Uint8Array {
 
 function sha256(message: Uint8Array): string {
   return hash("sha256", message, "binary");
+}
+
+function proofOf(message: Uint8Array): Uint8Array {
+  return bytesOf(hash("blake2b512", message, "binary"));
 }
 
 /**

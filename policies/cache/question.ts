@@ -5,12 +5,12 @@ import { wholeRequest } from "../../core/deferred.ts";
 import type { Env } from "../../core/env.ts";
 import type { Identity, ModelMetadata } from "../../core/model.ts";
 import type { InferRequest } from "../../core/request.ts";
-import type { RunSliced } from "../../core/run.ts";
+import type { RunSliced, Sliced } from "../../core/run.ts";
 import { openGate } from "../batch/gate.ts";
 import { bytesOf, rowsOf } from "../batch/key.ts";
 import { cutRequest } from "../batch/merge.ts";
 import { hasRows, ofTheModel, ofTheRequest } from "./gate.ts";
-import type { Asked, Content, Mark } from "./key.ts";
+import type { Asked, Content, Digests, Mark } from "./key.ts";
 import type { Room } from "./room.ts";
 import type { CacheOptions } from "./words.ts";
 
@@ -140,24 +140,28 @@ export function openQuestions(parts: QuestionParts): Questions {
       await wholeRequest(request);
       const began = env.clock.now();
       const small = rows <= ROWS_AT_ONCE && bytesOf(request) <= SMALL_BYTES;
-      const marked = await run(
-        markRows(request, rows, (content) => digests.mark(content, frame.asked)),
-        {
-          small,
-          signal: call.signal,
-        },
-      );
+      const work = markRows(request, rows, { digests, asked: frame.asked });
+      const marked = await run(work, { small, signal: call.signal });
       const lookMs = (env.clock.now() - began) / rows;
       return marked.map(({ request: row, mark }) => ({ request: row, question: questionOf(frame, mark, lookMs) }));
     },
   };
+}
 
-  function* markRows(request: InferRequest, rows: number, markOf: (content: Content) => Mark) {
-    const marked: { readonly request: InferRequest; readonly mark: Mark }[] = [];
-    for (const row of yield* cutRequest(request, new Array<number>(rows).fill(1))) {
-      marked.push({ request: row, mark: markOf(yield* digests.content(row)) });
-      if (marked.length % ROWS_AT_ONCE === 0) yield;
-    }
-    return marked;
+interface MarkedRow {
+  readonly request: InferRequest;
+  readonly mark: Mark;
+}
+
+function* markRows(
+  request: InferRequest,
+  rows: number,
+  { digests, asked }: { readonly digests: Digests; readonly asked: Asked },
+): Sliced<readonly MarkedRow[]> {
+  const marked: MarkedRow[] = [];
+  for (const row of yield* cutRequest(request, new Array<number>(rows).fill(1))) {
+    marked.push({ request: row, mark: digests.mark(yield* digests.content(row), asked) });
+    if (marked.length % ROWS_AT_ONCE === 0) yield;
   }
+  return marked;
 }

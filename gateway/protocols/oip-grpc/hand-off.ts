@@ -11,50 +11,55 @@ export interface HandOff<T> {
 
 /** As many values wait as there are writers: whoever opens it bounds them. */
 export function openHandOff<T>(): HandOff<T> {
-  const waiting: { readonly value: T; readonly taken: (more: boolean) => void }[] = [];
-  let over: { readonly error: unknown } | undefined;
-  let wake = () => {};
-  const close = () => {
-    over ??= { error: undefined };
-    for (const { taken } of waiting.splice(0)) taken(false);
-  };
-  async function* values(): AsyncGenerator<T> {
-    try {
-      for (;;) {
-        const next = waiting.shift();
-        if (next !== undefined) {
-          let more = false;
-          try {
-            yield next.value;
-            more = true;
-          } finally {
-            next.taken(more);
-          }
-        } else if (over !== undefined) {
-          if (over.error !== undefined) throw over.error;
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      }
-    } finally {
-      close();
-    }
-  }
+  const table: Table<T> = { waiting: [], over: undefined, wake: () => {} };
   return {
     put(value) {
-      if (over !== undefined) return Promise.resolve(false);
+      if (table.over !== undefined) return Promise.resolve(false);
       return new Promise((resolve) => {
-        waiting.push({ value, taken: resolve });
-        wake();
+        table.waiting.push({ value, taken: resolve });
+        table.wake();
       });
     },
     end(error) {
-      over ??= { error };
-      wake();
+      table.over ??= { error };
+      table.wake();
     },
-    values: values(),
+    values: taking(table),
   };
+}
+
+/** Where the writers' hands meet the reader's. */
+interface Table<T> {
+  readonly waiting: { readonly value: T; readonly taken: (more: boolean) => void }[];
+  over: { readonly error: unknown } | undefined;
+  /** Wakes the reader. */
+  wake: () => void;
+}
+
+// not inside its caller: see core/chain.ts
+async function* taking<T>(table: Table<T>): AsyncGenerator<T> {
+  try {
+    for (;;) {
+      const next = table.waiting.shift();
+      if (next !== undefined) {
+        let more = false;
+        try {
+          yield next.value;
+          more = true;
+        } finally {
+          next.taken(more);
+        }
+      } else if (table.over !== undefined) {
+        if (table.over.error !== undefined) throw table.over.error;
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          table.wake = resolve;
+        });
+      }
+    }
+  } finally {
+    table.over ??= { error: undefined };
+    for (const { taken } of table.waiting.splice(0)) taken(false);
+  }
 }

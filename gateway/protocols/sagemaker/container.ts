@@ -19,20 +19,24 @@ export async function encodeContainer(reply: Reply, form: BodyForm, at: At): Pro
   const first = await iterator.next();
   const type = first.done === true ? undefined : payloadType(first.value);
   const isChunked = type !== undefined || form === "csv" || form === "json-lines";
-  if (first.done === true || !isChunked) {
-    return encodeWhole({ kind: "stream", parts: resumed(first, iterator) }, form, at);
-  }
+  const parts = resumed(first, iterator);
+  if (first.done === true || !isChunked) return encodeWhole({ kind: "stream", parts }, form, at);
   const { contentType } = await write(first.value, form, at);
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    for await (const part of resumed(first, iterator)) {
-      if (part.outputs.length === 0) continue;
-      const now = payloadType(part);
-      if (now !== type) throw new InferError("bad-backend", `a part of type ${now ?? "none"} behind ${type ?? "none"}`);
-      yield* (await write(part, form, at)).parts;
-    }
-  }
   const headers = { "content-type": contentType, [VARIANT]: first.value.model.version };
-  return { status: 200, headers, body: chunks() };
+  return { status: 200, headers, body: chunks(parts, type, { form, at }) };
+}
+
+async function* chunks(
+  parts: AsyncIterable<InferResponse>,
+  type: string | undefined,
+  { form, at }: { readonly form: BodyForm; readonly at: At },
+): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) {
+    if (part.outputs.length === 0) continue;
+    const now = payloadType(part);
+    if (now !== type) throw new InferError("bad-backend", `a part of type ${now ?? "none"} behind ${type ?? "none"}`);
+    yield* (await write(part, form, at)).parts;
+  }
 }
 
 /** What the only output is a payload of; undefined where there are tensors. */

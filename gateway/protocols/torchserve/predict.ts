@@ -86,7 +86,10 @@ async function encode(
   form: BodyForm,
   at: { readonly call: Call; readonly planes: Planes },
 ): Promise<WireReply> {
-  if (reply.kind === "stream") return streamed(reply, form, at);
+  if (reply.kind === "stream") {
+    const headers = { ts_stream_next: "true", ...ANSWER_HEADERS };
+    return { status: 200, headers, body: pieces(reply, form, at) };
+  }
   const { parts, contentType } = await writePrediction(reply, form, at);
   const type = contentType === UNKNOWN_TYPE ? {} : { "content-type": contentType };
   return { status: 200, headers: { ...type, ...ANSWER_HEADERS }, body: parts };
@@ -103,13 +106,10 @@ export async function writePrediction(
   return at.planes.run(work, { small, signal: at.call.signal });
 }
 
-function streamed(
+async function* pieces(
   { parts }: InferStream,
   form: BodyForm,
   at: { readonly call: Call; readonly planes: Planes },
-): WireReply {
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    for await (const part of parts) yield* (await writePrediction(part, form, at)).parts;
-  }
-  return { status: 200, headers: { ts_stream_next: "true", ...ANSWER_HEADERS }, body: pieces() };
+): AsyncGenerator<Uint8Array> {
+  for await (const part of parts) yield* (await writePrediction(part, form, at)).parts;
 }
