@@ -95,6 +95,18 @@ describe("the judge can fail", () => {
     ]);
   });
 
+  test("a generator function inside another function is found however it is written", () => {
+    expect(judge(join(FIXTURES, "generator"), TABLE)).toEqual([
+      "inner generator: wire/codec.ts:10 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:13 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:18 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:23 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:29 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:4 is made anew at each call: see core/chain.ts",
+      "inner generator: wire/codec.ts:7 is made anew at each call: see core/chain.ts",
+    ]);
+  });
+
   test("a file of bad form is found", () => {
     expect(judge(join(FIXTURES, "file"), TABLE)).toEqual([
       "default export: core/default-as.ts:4",

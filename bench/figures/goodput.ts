@@ -34,7 +34,7 @@ const LOADS = [0.9, 1.1, 2, 10] as const;
 /** How much of the own peak is left. */
 const GOALS: Readonly<Record<number, number>> = { 2: 0.95, 10: 0.9 };
 /** What does not count, so that limits have found their level, and what does. */
-const SPAN = { warmMs: 1500, measureMs: 4000 };
+const SPAN = { warmMs: 3000, measureMs: 4000 };
 /** What is compiled only as it is used is used before; who sheds nothing would only fill the memory of all. */
 const WARM_UP = [
   { load: 1, forMs: 3000, all: true },

@@ -206,6 +206,8 @@ function fileFindings(tree: Tree, path: string, source: SourceFacts): readonly s
   for (const line of source.defaultExports) findings.push(`default export: ${path}:${line}`);
   for (const line of table.programs.includes(path) ? [] : source.moduleState)
     findings.push(`module state: ${path}:${line} can be assigned again at module level`);
+  for (const line of source.innerGenerators)
+    findings.push(`inner generator: ${path}:${line} is made anew at each call: see core/chain.ts`);
   for (const { name, line } of source.globals) {
     const doors = table.world[name] ?? table.world[name.split(".")[0] ?? ""];
     if (doors === undefined || isDoor(doors, path)) continue;

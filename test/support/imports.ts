@@ -29,6 +29,8 @@ export interface SourceFacts {
   readonly defaultExports: readonly number[];
   /** Lines of variables at module level that can be assigned again. */
   readonly moduleState: readonly number[];
+  /** Lines of generator functions inside a function, which makes them anew at each call. */
+  readonly innerGenerators: readonly number[];
 }
 
 interface Collected {
@@ -66,6 +68,7 @@ export function readSource(file: string, text: string): SourceFacts {
     globals: collected.globals,
     defaultExports,
     moduleState: parsed.program.body.filter(isReassignable).map((statement) => lineAt(statement.start)),
+    innerGenerators: innerGenerators(parsed.program).map(lineAt),
   };
 }
 
@@ -108,6 +111,33 @@ function visit(program: Program, lineAt: LineAt, into: Collected): void {
       }
     },
   }).visit(program);
+}
+
+/** Where they start. What a class gives each of its objects is made by a function too: the constructor. */
+function innerGenerators(program: Program): readonly number[] {
+  const found: number[] = [];
+  let depth = 0;
+  const enter = ({ generator, start }: { readonly generator: boolean; readonly start: number }) => {
+    if (generator && depth > 0) found.push(start);
+    depth += 1;
+  };
+  const leave = () => {
+    depth -= 1;
+  };
+  const field = ({ static: isStatic }: { readonly static: boolean }, by: 1 | -1) => {
+    if (!isStatic) depth += by;
+  };
+  new Visitor({
+    FunctionDeclaration: enter,
+    "FunctionDeclaration:exit": leave,
+    FunctionExpression: enter,
+    "FunctionExpression:exit": leave,
+    ArrowFunctionExpression: ({ start }) => enter({ generator: false, start }),
+    "ArrowFunctionExpression:exit": leave,
+    PropertyDefinition: (node) => field(node, 1),
+    "PropertyDefinition:exit": (node) => field(node, -1),
+  }).visit(program);
+  return found;
 }
 
 function memberText(property: { readonly type: string }): string {
