@@ -164,10 +164,15 @@ export function openMetrics(gauges: Gauges): Metrics {
   };
 }
 
-/** Events that may wait to be counted until the answers of a turn are out; more are counted at once. */
+/** So many events are counted in one go, which costs a fraction of what each costs by itself, and well below a millisecond or two. */
+const TOGETHER = 64;
+/** Events that may wait to be counted; more are counted at once. */
 const MOST_WAITING = 1024;
 
-/** Counts events behind whatever else the turn of the loop has to do: callers wait for their answers, nobody for a count. */
+/**
+ * Counts events behind whatever else the turn of the loop has to do: callers wait for their answers, nobody for a count but who
+ * reads them, and then all are counted first.
+ */
 function openLater(count: (event: Event) => void) {
   let waiting: Event[] = [];
   const now = () => {
@@ -177,9 +182,9 @@ function openLater(count: (event: Event) => void) {
   };
   return {
     add(event: Event): void {
-      if (waiting.length === 0) setImmediate(now);
       waiting.push(event);
-      if (waiting.length >= MOST_WAITING) now();
+      if (waiting.length === TOGETHER) setImmediate(now);
+      else if (waiting.length >= MOST_WAITING) now();
     },
     now,
   };

@@ -54,15 +54,18 @@ export function openBuckets(maxRows: number): Buckets {
 
 function openBucket(maxRows: number): Bucket {
   const learners = new Map<string, Learner>();
+  let last: { readonly endpoint: string; readonly learner: Learner } | undefined;
   return {
     line: openLine(),
     pace: openPace(),
     learner(endpoint) {
+      if (last?.endpoint === endpoint) return last.learner;
       const learner = learners.get(endpoint) ?? openLearner(maxRows);
       learners.delete(endpoint);
       learners.set(endpoint, learner);
       const [first] = learners.keys();
       if (learners.size > MOST_ENDPOINTS && first !== undefined) learners.delete(first);
+      last = { endpoint, learner };
       return learner;
     },
   };
