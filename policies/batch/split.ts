@@ -72,7 +72,8 @@ export function* joinReplies(replies: readonly Reply[]): Generator<void, InferRe
 
 function checkNames({ outputs }: InferResponse, asked: Omit<Asked, "counts">): void {
   const names = outputs.map((output) => output.name);
-  if (names.length > 1 && new Set(names).size !== names.length) throw wrong(asked, `got an output twice: ${names.join(", ")}`);
+  if (names.length > 1 && new Set(names).size !== names.length)
+    throw wrong(asked, `got an output twice: ${names.join(", ")}`);
   const wanted = asked.request.outputs?.map((output) => output.name);
   if (wanted === undefined) {
     if (outputs.length === 0) throw wrong(asked, "got no output");
