@@ -164,7 +164,7 @@ export function openMetrics(gauges: Gauges): Metrics {
   };
 }
 
-/** So many events are counted in one go, which costs a fraction of what each costs by itself, and well below a millisecond or two. */
+/** So many events are counted in one go: most answers wait for no count, and no turn of the loop for many. */
 const TOGETHER = 64;
 /** Events that may wait to be counted; more are counted at once. */
 const MOST_WAITING = 1024;
