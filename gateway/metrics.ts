@@ -1,6 +1,6 @@
 // How what happens is counted: the one place that turns events into series of prom-client.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Event } from "../core/event.ts";
 import type { Lateness } from "./loop-delay.ts";
 import { openAttemptSeries } from "./metrics/attempts.ts";
@@ -10,6 +10,7 @@ import { openCacheSeries } from "./metrics/cache.ts";
 import { NEVER_MS, openLoopSeries } from "./metrics/event-loop.ts";
 import { openExperimentSeries } from "./metrics/experiments.ts";
 import { openGuardSeries } from "./metrics/guards.ts";
+import { Histogram } from "./metrics/histogram.ts";
 import { openLimitSeries } from "./metrics/limits.ts";
 import { openProcessSeries } from "./metrics/process.ts";
 import { SECONDS } from "./metrics/seconds.ts";

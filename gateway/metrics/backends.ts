@@ -1,7 +1,8 @@
 // The series of backends: runs, local workers, the models that are there, and servers with their warm-ups.
 
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
 import type { Event } from "../../core/event.ts";
+import { Histogram } from "./histogram.ts";
 import { SECONDS } from "./seconds.ts";
 
 export type BackendEvent = Extract<

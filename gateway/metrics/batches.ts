@@ -1,7 +1,8 @@
 // The series of batches: what they are made of, how long they waited and ran, and which requests found no place in time.
 
-import { Counter, Histogram, type Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
 import type { Event } from "../../core/event.ts";
+import { Histogram } from "./histogram.ts";
 import { SECONDS } from "./seconds.ts";
 
 export type BatchEvent = Extract<Event, { type: `batch-${string}` }>;
@@ -11,7 +12,7 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /** Registers the series; the answer counts an event. */
 export function openBatchSeries(registers: Registry[]): (event: BatchEvent) => void {
-  const labelNames = ["model", "version", "backend"];
+  const labelNames = ["model", "version", "backend"] as const;
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, labelNames, buckets, registers });
   const rows = histogram("sluice_batch_rows", "Rows of a batch, without padding.", SIZES);
