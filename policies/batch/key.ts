@@ -42,13 +42,19 @@ const NO_DATA = new Uint8Array(0);
 
 /** Whether its form is that of its model and its inputs alone. */
 function isPlain({ inputs, outputs, parameters }: InferRequest): boolean {
-  return parameters.size === 0 && outputs === undefined && inputs.every((input) => input.parameters === undefined);
+  if (parameters.size > 0 || outputs !== undefined) return false;
+  for (const input of inputs) if (input.parameters !== undefined) return false;
+  return true;
 }
 
 /** Whether two plain requests have one key. */
 function isAlike(a: InferRequest, b: InferRequest): boolean {
   if (a.task !== b.task || a.signature !== b.signature || !isOne(a.model, b.model)) return false;
-  return a.inputs.length === b.inputs.length && a.inputs.every((input, i) => isRowAlike(input, b.inputs[i]));
+  if (a.inputs.length !== b.inputs.length) return false;
+  for (let i = 0; i < a.inputs.length; i += 1) {
+    if (!isRowAlike(a.inputs[i] as Tensor, b.inputs[i] as Tensor)) return false;
+  }
+  return true;
 }
 
 function isOne(a: ModelRef, b: ModelRef): boolean {
@@ -59,16 +65,18 @@ function isOne(a: ModelRef, b: ModelRef): boolean {
   return other.by === "default";
 }
 
-function isRowAlike(a: Tensor, b: Tensor | undefined): boolean {
-  if (b === undefined || a.name !== b.name || a.datatype !== b.datatype) return false;
-  return a.shape.length === b.shape.length && a.shape.every((size, i) => i === 0 || size === b.shape[i]);
+function isRowAlike(a: Tensor, b: Tensor): boolean {
+  if (a.name !== b.name || a.datatype !== b.datatype || a.shape.length !== b.shape.length) return false;
+  for (let i = 1; i < a.shape.length; i += 1) if (a.shape[i] !== b.shape[i]) return false;
+  return true;
 }
 
 /** How many rows the request has: the first dimension of each input; undefined when they have none or do not agree. */
 export function rowsOf({ inputs }: Pick<InferRequest, "inputs">): number | undefined {
   const rows = inputs[0]?.shape[0];
   if (rows === undefined) return undefined;
-  return inputs.every((input) => input.shape[0] === rows) ? rows : undefined;
+  for (const input of inputs) if (input.shape[0] !== rows) return undefined;
+  return rows;
 }
 
 /** Bytes of all inputs. */

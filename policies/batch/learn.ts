@@ -38,7 +38,7 @@ const UNCERTAIN = 1e4;
 
 /** @param maxRows the most rows of a batch, above 0 */
 export function openLearner(maxRows: number): Learner {
-  let fit = openFit();
+  let fit = new Fit();
   let spread = openSpread();
   let samples = 0;
   let sizes: readonly [least: number, most: number] = [Number.POSITIVE_INFINITY, 0];
@@ -48,7 +48,7 @@ export function openLearner(maxRows: number): Learner {
   let useless = 0;
 
   const restart = () => {
-    fit = openFit();
+    fit = new Fit();
     spread = openSpread();
     samples = 0;
     sizes = [Number.POSITIVE_INFINITY, 0];
@@ -62,7 +62,7 @@ export function openLearner(maxRows: number): Learner {
     cost() {
       if (samples < ENOUGH) return undefined;
       // of runs of one size it is safe to say only what such a run takes
-      const { a, B } = isLearned() ? fit.line() : { a: 0, B: fit.at(sizes[0]) };
+      const { a, B } = isLearned() ? fit : { a: 0, B: fit.at(sizes[0]) };
       return { a: Math.max(0, a), B: Math.max(0, B), overMs: spread.overMs() };
     },
     believed: (now) => now - lastAt <= BELIEVED_MS,
@@ -70,7 +70,7 @@ export function openLearner(maxRows: number): Learner {
       if (offSince !== undefined && now - offSince >= RETEST_MS) restart();
       if (offSince !== undefined) return 1;
       if (!isLearned()) return Math.min(maxRows, rung(samples));
-      const rows = usefulRows(fit.line(), maxRows);
+      const rows = usefulRows(fit, maxRows);
       // before it is sure, pairs go on showing what two rows take
       return Math.min(maxRows, Math.max(2, rows));
     },
@@ -81,9 +81,9 @@ export function openLearner(maxRows: number): Learner {
       const taken = Math.min(tookMs, predicted + OUTLIER * spread.usualMs());
       if (samples >= ENOUGH) spread.add(tookMs - predicted);
       samples += 1;
-      sizes = [Math.min(sizes[0], rows), Math.max(sizes[1], rows)];
+      if (rows < sizes[0] || rows > sizes[1]) sizes = [Math.min(sizes[0], rows), Math.max(sizes[1], rows)];
       fit.add(rows, taken);
-      useless = isLearned() && usefulRows(fit.line(), maxRows) === 1 ? useless + 1 : 0;
+      useless = isLearned() && usefulRows(fit, maxRows) === 1 ? useless + 1 : 0;
       if (useless >= ENOUGH) offSince ??= now;
     },
     get samples() {
@@ -109,36 +109,33 @@ function rung(samples: number): number {
   return samples < ENOUGH ? 2 ** (1 + Math.floor(samples / 2)) : 16;
 }
 
-interface Fit {
-  line(): { readonly a: number; readonly B: number };
-  at(rows: number): number;
-  add(rows: number, tookMs: number): void;
-}
+/** Recursive least squares of two unknowns; `aa`, `ab` and `bb` are the inverse of the weighted correlation of what was seen. */
+class Fit implements Pick<Cost, "a" | "B"> {
+  a = 0;
+  B = 0;
+  #aa = UNCERTAIN;
+  #ab = 0;
+  #bb = UNCERTAIN;
 
-/** Recursive least squares of two unknowns; `p` is the inverse of the weighted correlation of what was seen. */
-function openFit(): Fit {
-  let [a, B] = [0, 0];
-  let p = { aa: UNCERTAIN, ab: 0, bb: UNCERTAIN };
-  const at = (rows: number) => a * rows + B;
-  return {
-    line: () => ({ a, B }),
-    at,
-    add(rows, tookMs) {
-      const along = { a: p.aa * rows + p.ab, b: p.ab * rows + p.bb };
-      const gain = 1 / (FORGETTING + along.a * rows + along.b);
-      const error = tookMs - at(rows);
-      a += along.a * gain * error;
-      B += along.b * gain * error;
-      const next = {
-        aa: p.aa - along.a * along.a * gain,
-        ab: p.ab - along.a * along.b * gain,
-        bb: p.bb - along.b * along.b * gain,
-      };
-      // what is seen again and again is forgotten no further than to the first uncertainty, or the rest blows up
-      const grow = next.aa + next.bb < UNCERTAIN ? 1 / FORGETTING : 1;
-      p = { aa: next.aa * grow, ab: next.ab * grow, bb: next.bb * grow };
-    },
-  };
+  at(rows: number): number {
+    return this.a * rows + this.B;
+  }
+
+  add(rows: number, tookMs: number): void {
+    const alongA = this.#aa * rows + this.#ab;
+    const alongB = this.#ab * rows + this.#bb;
+    const gain = 1 / (FORGETTING + alongA * rows + alongB);
+    const error = tookMs - this.at(rows);
+    this.a += alongA * gain * error;
+    this.B += alongB * gain * error;
+    const aa = this.#aa - alongA * alongA * gain;
+    const bb = this.#bb - alongB * alongB * gain;
+    // what is seen again and again is forgotten no further than to the first uncertainty, or the rest blows up
+    const grow = aa + bb < UNCERTAIN ? 1 / FORGETTING : 1;
+    this.#aa = aa * grow;
+    this.#ab = (this.#ab - alongA * alongB * gain) * grow;
+    this.#bb = bb * grow;
+  }
 }
 
 interface Spread {

@@ -36,14 +36,16 @@ export interface PlacesOptions {
 }
 
 export function openPlaces({ candidates, inFlight }: PlacesOptions): Places {
-  const known = new WeakMap<Candidate, Place>();
+  const places = new WeakMap<Candidate, Place>();
   const anywhere: Place = { own: 0, queuedMs: 0 };
   let list: readonly Candidate[] = [];
   let stops: readonly (() => void)[] = [];
 
   const placeOf = (candidate: Candidate): Place => {
-    const place = known.get(candidate) ?? { id: candidate.endpoint.id, own: 0, queuedMs: 0 };
-    known.set(candidate, place);
+    const known = places.get(candidate);
+    if (known !== undefined) return known;
+    const place = { id: candidate.endpoint.id, own: 0, queuedMs: 0 };
+    places.set(candidate, place);
     return place;
   };
   const slotsOf = (candidate: Candidate, isOff: (place: Place) => boolean): number => {

@@ -186,8 +186,10 @@ export function openScheduler(parts: SchedulerOptions): Scheduler {
       const now = env.clock.now();
       if (learner.believed(now) && !isInTime(learner.cost(), { rows, leftMs: call.deadline - now })) return undefined;
       const reason = rows > 1 && rows >= Math.max(2, learner.useful(now)) ? "full" : "slot-free";
-      const { ran, release } = occupy(bucket, place);
-      return parts.sendAlone({ request, call, rows, reason, metadata }, ran).finally(release);
+      return parts.sendAlone(
+        { request, call, rows, reason, signature: metadata, startedAt: now },
+        occupy(bucket, place),
+      );
     },
     whereTo(request, call, rows) {
       // who waits would no longer see that the list of endpoints has changed

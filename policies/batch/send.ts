@@ -196,7 +196,8 @@ function tellRan(facts: Facts, { options, padded, ran }: Work, startedAt: number
 function tellMember({ call, queuedAt }: Member, { batch, rows, sentAt }: Work, facts: Facts): void {
   const waitedMs = sentAt - queuedAt;
   call.trace.learn({ ...facts, queuedMs: waitedMs + (facts.queuedMs ?? 0) });
-  call.trace.decide("batch", saidOf({ rows, others: batch.members.length - 1, reason: batch.reason }, waitedMs));
+  const batched = { rows, others: batch.members.length - 1, reason: batch.reason };
+  call.trace.decide("batch", () => saidOf(batched, waitedMs));
 }
 
 /** A batch in words. */

@@ -71,16 +71,19 @@ export function* joinReplies(replies: readonly Reply[]): Generator<void, InferRe
 }
 
 function checkNames({ outputs }: InferResponse, asked: Omit<Asked, "counts">): void {
-  const names = outputs.map((output) => output.name);
-  if (names.length > 1 && new Set(names).size !== names.length)
-    throw wrong(asked, `got an output twice: ${names.join(", ")}`);
-  const wanted = asked.request.outputs?.map((output) => output.name);
+  if (outputs.length > 1 && new Set(outputs.map((output) => output.name)).size !== outputs.length)
+    throw wrong(asked, `got an output twice: ${namesOf(outputs)}`);
+  const wanted = asked.request.outputs;
   if (wanted === undefined) {
     if (outputs.length === 0) throw wrong(asked, "got no output");
     return;
   }
-  if (wanted.length === names.length && wanted.every((name, i) => names[i] === name)) return;
-  throw wrong(asked, `expected the outputs ${wanted.join(", ")}, got ${names.join(", ") || "none"}`);
+  if (wanted.length === outputs.length && wanted.every(({ name }, i) => outputs[i]?.name === name)) return;
+  throw wrong(asked, `expected the outputs ${namesOf(wanted)}, got ${namesOf(outputs) || "none"}`);
+}
+
+function namesOf(outputs: readonly { readonly name: string }[]): string {
+  return outputs.map((output) => output.name).join(", ");
 }
 
 function checkOutput(output: Tensor, asked: Omit<Asked, "counts">): void {
@@ -88,20 +91,31 @@ function checkOutput(output: Tensor, asked: Omit<Asked, "counts">): void {
   if (shape[0] !== asked.rows) {
     throw wrong(asked, `output "${name}": expected ${asked.rows} rows, got shape [${shape.join(",")}]`);
   }
-  const spec = asked.signature?.outputs.find((one) => one.name === name);
-  // parameters may ask for another form, as Triton's classification does
-  const plain = (asked.request.outputs?.find((one) => one.name === name) as RequestedOutput | undefined)?.parameters;
-  if (spec === undefined || (plain !== undefined && plain.size > 0)) return;
+  const spec = asked.signature === undefined ? undefined : named(asked.signature.outputs, name);
+  if (spec === undefined || isFormed(asked.request.outputs, name)) return;
   if (datatype === spec.datatype && fits(shape, spec)) return;
   const said = `${spec.datatype} of shape [${spec.shape.join(",")}]`;
   throw wrong(asked, `output "${name}": expected ${said}, got ${datatype} of shape [${shape.join(",")}]`);
 }
 
+function named<T extends { readonly name: string }>(list: readonly T[], name: string): T | undefined {
+  for (const one of list) if (one.name === name) return one;
+  return undefined;
+}
+
+/** Parameters may ask for another form, as Triton's classification does. */
+function isFormed(wanted: readonly RequestedOutput[] | undefined, name: string): boolean {
+  if (wanted === undefined) return false;
+  const parameters = named(wanted, name)?.parameters;
+  return parameters !== undefined && parameters.size > 0;
+}
+
 function fits(shape: readonly number[], spec: TensorSpec): boolean {
-  return (
-    shape.length === spec.shape.length &&
-    shape.every((size, i) => i === 0 || spec.shape[i] === -1 || size === spec.shape[i])
-  );
+  if (shape.length !== spec.shape.length) return false;
+  for (let i = 1; i < shape.length; i += 1) {
+    if (spec.shape[i] !== -1 && shape[i] !== spec.shape[i]) return false;
+  }
+  return true;
 }
 
 function wrong({ rows }: Pick<Asked, "rows">, what: string): InferError {
