@@ -62,13 +62,18 @@ function framed(message: Uint8Array): Buffer {
   return Buffer.concat([head, message]);
 }
 
+/** Looks of 150 ms at which a count must stand still: a busy machine may hold one of the two processes up for one of them. */
+const STILL_LOOKS = 3;
+
 /** Lets whatever can still move do so: nothing moves any more when the count stands still over many turns. */
 async function settled(count: () => number): Promise<number> {
-  for (let last = -1; last !== count(); ) {
-    last = count();
+  let last = count();
+  for (let still = 0; still < STILL_LOOKS; ) {
     await new Promise((resolve) => setTimeout(resolve, 150));
+    still = count() === last ? still + 1 : 0;
+    last = count();
   }
-  return count();
+  return last;
 }
 
 /** A client that asks for `endless`, reads nothing, and leaves when it is told to. In a process of its own: its memory is not ours. */
