@@ -103,10 +103,12 @@ test("a reader who stops stops the backend, within 1 MiB beyond the transport's 
   try {
     await until(() => counts.given > 0, 5_000);
     const given = await settled(() => counts.given);
-    collect();
-    const grown = process.memoryUsage().arrayBuffers - before;
     expect([given * PART_BYTES > WINDOW_BYTES / 2, given * PART_BYTES < WINDOW_BYTES + MIB]).toEqual([true, true]);
-    expect(grown).toBeLessThan(MIB);
+    // V8 gives buffers back on a thread of its own, which a busy machine lets wait
+    await until(() => {
+      collect();
+      return process.memoryUsage().arrayBuffers - before < MIB;
+    }, 5_000);
     const left = performance.now();
     child.stdin?.write("leave");
     await until(() => counts.ended === 1, 1_000);
