@@ -91,23 +91,17 @@ function checkOutput(output: Tensor, asked: Omit<Asked, "counts">): void {
   if (shape[0] !== asked.rows) {
     throw wrong(asked, `output "${name}": expected ${asked.rows} rows, got shape [${shape.join(",")}]`);
   }
-  const spec = asked.signature === undefined ? undefined : named(asked.signature.outputs, name);
+  const spec = asked.signature?.outputs.find((one) => one.name === name);
   if (spec === undefined || isFormed(asked.request.outputs, name)) return;
   if (datatype === spec.datatype && fits(shape, spec)) return;
   const said = `${spec.datatype} of shape [${spec.shape.join(",")}]`;
   throw wrong(asked, `output "${name}": expected ${said}, got ${datatype} of shape [${shape.join(",")}]`);
 }
 
-function named<T extends { readonly name: string }>(list: readonly T[], name: string): T | undefined {
-  for (const one of list) if (one.name === name) return one;
-  return undefined;
-}
-
 /** Parameters may ask for another form, as Triton's classification does. */
 function isFormed(wanted: readonly RequestedOutput[] | undefined, name: string): boolean {
-  if (wanted === undefined) return false;
-  const parameters = named(wanted, name)?.parameters;
-  return parameters !== undefined && parameters.size > 0;
+  const asked = wanted?.find((one) => one.name === name);
+  return asked !== undefined && asked.parameters.size > 0;
 }
 
 function fits(shape: readonly number[], spec: TensorSpec): boolean {
