@@ -43,13 +43,36 @@ export async function compare(plan: Plan): Promise<Comparison> {
       if (round >= 0) measured[i]?.push(rate);
     }
   }
-  const [peer = []] = measured;
-  const arms = plan.arms.map((arm, i): ArmResult => {
-    const values = measured[i] ?? [];
-    const own = { name: arm.name, ...spread(values), values };
+  return comparisonOf(
+    plan,
+    plan.arms.map(({ name }, i) => ({ name, values: measured[i] ?? [] })),
+  );
+}
+
+/** One comparison of several with the same arms, such as those between programs that were started anew for each. */
+export function joined(comparisons: readonly [Comparison, ...Comparison[]]): Comparison {
+  const [first] = comparisons;
+  return comparisonOf(
+    { ...first, rounds: comparisons.reduce((all, { rounds }) => all + rounds, 0) },
+    first.arms.map(({ name }, i) => ({ name, values: comparisons.flatMap(({ arms }) => arms[i]?.values ?? []) })),
+  );
+}
+
+interface Measured {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+function comparisonOf(
+  { title, unit, rounds }: Pick<Comparison, "title" | "unit" | "rounds">,
+  measured: readonly Measured[],
+): Comparison {
+  const peer = measured[0]?.values ?? [];
+  const arms = measured.map(({ name, values }, i): ArmResult => {
+    const own = { name, ...spread(values), values };
     if (i === 0) return own;
     const ratios = values.map((value, round) => value / (peer[round] ?? Number.NaN));
     return { ...own, ratio: { ...spread(ratios), values: ratios } };
   });
-  return { title: plan.title, unit: plan.unit, rounds: plan.rounds, arms };
+  return { title, unit, rounds, arms };
 }

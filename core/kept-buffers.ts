@@ -1,6 +1,8 @@
 // Buffers that are used again: kept by size, up to a number of bytes.
 
 const SMALLEST_BYTES = 1024;
+/** Up to here a power of two is found by shifting. */
+const MOST_BITS = 2 ** 31;
 
 export interface KeptBuffers {
   /** A buffer of at least so many bytes; what lies in it is of no meaning. */
@@ -39,6 +41,6 @@ export function openKeptBuffers(maxKeptBytes: number): KeptBuffers {
 // four sizes to a doubling: at most a quarter of a buffer is unused
 function sizeClass(bytes: number): number {
   if (bytes <= SMALLEST_BYTES) return SMALLEST_BYTES;
-  const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
+  const step = bytes <= MOST_BITS ? 1 << (29 - Math.clz32(bytes - 1)) : 2 ** (Math.ceil(Math.log2(bytes)) - 3);
   return Math.ceil(bytes / step) * step;
 }

@@ -190,7 +190,7 @@ export interface Planes {
   readonly sagemaker?: SageMakerFront;
   /** Absent where no model keeps answers. */
   readonly memo?: DecodeMemo;
-  /** The heads of OIP's requests that were read before; absent where all are read. */
+  /** The heads of OIP's requests that were read before, and of its answers that were written; absent where none is kept. */
   readonly heads?: CodecMemory;
   /** The caller's tenant, where the config declares a trusted source of it. */
   tenant(headers: ReadonlyMap<string, string>): string | undefined;

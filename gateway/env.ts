@@ -16,6 +16,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** How often the event loop of this thread has gone round. */
+export function loopCount(): number {
+  return performance.nodeTiming.uvMetricsInfo.loopCount;
+}
+
 /** A time of the clock on the wall in ISO 8601. */
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString();

@@ -36,10 +36,19 @@ interface Entry {
   resume(isLate: boolean): void;
 }
 
-/** @param patienceMs who has waited longer to be let in is let down: what is late by so much helps nobody */
-export function openIntake(clock: Clock, patienceMs = PATIENCE_MS): Intake {
+export interface IntakeOptions {
+  readonly clock: Clock;
+  /** How often the event loop has gone round: what tells one turn from the next without a callback in each. */
+  readonly loops: () => number;
+  /** Who has waited longer to be let in is let down, in milliseconds: what is late by so much helps nobody. */
+  readonly patienceMs?: number;
+}
+
+export function openIntake({ clock, loops, patienceMs = PATIENCE_MS }: IntakeOptions): Intake {
   let bytesTaken = 0;
   let startedAt: number | undefined;
+  /** The last round of the loop that belongs to this turn. */
+  let last = loops();
   let scheduled = false;
   let waiting: (() => void)[] = [];
   /** By the time at which they came. */
@@ -54,8 +63,8 @@ export function openIntake(clock: Clock, patienceMs = PATIENCE_MS): Intake {
   };
   const turn = () => {
     scheduled = false;
-    bytesTaken = 0;
-    startedAt = undefined;
+    // what is resumed at the end of a round has its share together with what the next round finds
+    begin(loops() + 1);
     const resumed = waiting;
     waiting = [];
     // one after the other through the same gate: those that it does not let in wait again
@@ -63,22 +72,31 @@ export function openIntake(clock: Clock, patienceMs = PATIENCE_MS): Intake {
     // behind the answers: what is begun is ended first
     letIn();
   };
+  const begin = (round: number) => {
+    last = round;
+    bytesTaken = 0;
+    startedAt = undefined;
+  };
+  const look = () => {
+    const round = loops();
+    if (round > last) begin(round);
+  };
   const schedule = () => {
     if (scheduled) return;
     scheduled = true;
     setImmediate(turn);
   };
   const began = () => {
+    look();
     startedAt ??= clock.now();
-    schedule();
     return startedAt;
   };
   const crowded = () => clock.now() - began() > TURN_MS;
   return {
     began,
     took(bytes) {
+      look();
       bytesTaken += bytes;
-      schedule();
       return bytesTaken > TURN_BYTES;
     },
     crowded,

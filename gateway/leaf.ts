@@ -118,8 +118,8 @@ function openCandidate({ model, target, endpoint, run, guards }: CandidateParts)
 
 /** Where there is one signature, it has the name that TensorFlow gives to the usual one. */
 function withSignature(request: InferRequest, { at }: Target): InferRequest {
+  if (request.signature === undefined || at.signatures === true) return request;
   const { signature, ...rest } = request;
-  if (signature === undefined || at.signatures === true) return request;
   if (signature === DEFAULT_SIGNATURE) return rest;
   // TensorFlow Serving's words, whose clients alone ask so
   throw invalid(`Serving signature name: "${signature}" not found in signature def`);

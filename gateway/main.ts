@@ -8,7 +8,7 @@ import type { ModelStatus } from "../core/model.ts";
 import { policyKinds } from "../policies/registry.ts";
 import { openBudget } from "./budget.ts";
 import { refuseOpenDebug } from "./debug.ts";
-import { isoTime, systemClock, systemEnv } from "./env.ts";
+import { isoTime, loopCount, systemClock, systemEnv } from "./env.ts";
 import { openGrpc } from "./grpc.ts";
 import { type History, openFileHistory, openMemoryHistory } from "./history.ts";
 import { openHttp } from "./http.ts";
@@ -119,7 +119,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       hold: trees.hold,
       limits: config.limits,
       budget,
-      intake: openIntake(systemClock, config.limits.lagMs),
+      intake: openIntake({ clock: systemClock, loops: loopCount, patienceMs: config.limits.lagMs }),
       env,
       faults: watch.faults,
       maxConnections: watch.maxConnections,

@@ -93,13 +93,13 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
   const seats = openSeats({ slowStartMs: options.slowStartMs, clock: env.clock });
   const choose = openChoice(openPicker(options, env));
   const view = { ...options, zone, random: () => env.random() };
-  return async (request, call) => {
+  return (request, call) => {
     const all = seats.of(candidates.list());
     if (call.purpose === "explain") return foretell(all, call);
     const { seats: eligible, panic } = eligibleSeats(all, call.attempt.avoid, view);
     const choice = choose(eligible, call);
     const { seat } = choice;
-    if (seat === undefined) throw nobody(model, all.length);
+    if (seat === undefined) return Promise.reject(nobody(model, all.length));
     if (all.length > 1) {
       const among = { by: options.by, of: eligible.length, panic };
       call.trace.decide("balance", () => describeChoice(choice, among));
@@ -108,7 +108,7 @@ function openBalancer({ options, context, candidates }: BalancerParts): Service 
   };
 
   /** The same choice, and nobody is asked. */
-  function foretell(all: readonly Seat[], call: Call): InferResponse {
+  async function foretell(all: readonly Seat[], call: Call): Promise<InferResponse> {
     let spills = false;
     const random = () => {
       spills = true;

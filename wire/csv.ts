@@ -6,7 +6,7 @@ import { bytesElements, elementCount, type Tensor } from "../core/tensor.ts";
 import { type RowSpec, readValue } from "./json-rows.ts";
 import { writeValue } from "./json-rows-write.ts";
 import { openScanner } from "./json-scan.ts";
-import { finishWriter, openWriter, put } from "./json-write.ts";
+import { finishWriter, openWriter, put, written } from "./json-write.ts";
 import { hasRowLines, ROW_BYTES, writeRowLines } from "./row-lines.ts";
 import { isDue, openPace, type Sliced, type SliceOptions } from "./sliced.ts";
 import { splitRows } from "./split-rows.ts";
@@ -33,11 +33,11 @@ export function* encodeCsv(tensors: readonly Tensor[], options: SliceOptions = {
   for (const row of splitRows(tensors)) {
     let before = "";
     for (const tensor of row) {
-      const from = w.length + w.at;
+      const from = written(w);
       put(w, before);
       if (tensor.datatype === "BYTES") put(w, [...bytesElements(tensor.data)].map(cellOf).join(","));
       else put(w, yield* numbersOf(tensor, options));
-      if (isDue(pace, w.length + w.at - from + ROW_BYTES)) yield;
+      if (isDue(pace, written(w) - from + ROW_BYTES)) yield;
       before = ",";
     }
     put(w, "\n");

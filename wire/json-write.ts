@@ -3,24 +3,40 @@
 import { invalid } from "../core/error.ts";
 import type { ParameterValue } from "../core/tensor.ts";
 
-/** Text as it is written: the buffers that are full, and the one being filled. */
+/** Text as it is written: the buffers that are full, the one being filled, and what is put into it next. */
 export interface JsonWriter {
   readonly full: Uint8Array[];
   chunk: Buffer;
   at: number;
   /** Bytes in the full buffers. */
   length: number;
+  /** Behind all in the buffers: many short pieces cost one write. */
+  text: string;
 }
 
 const FIRST_BYTES = 1024;
 const CHUNK_BYTES = 256 * 1024;
+/** Text of more characters than this is put into the buffer. */
+const TEXT_LENGTH = 4096;
 
 export function openWriter(): JsonWriter {
-  return { full: [], chunk: Buffer.allocUnsafe(FIRST_BYTES), at: 0, length: 0 };
+  return { full: [], chunk: Buffer.allocUnsafe(FIRST_BYTES), at: 0, length: 0, text: "" };
 }
 
-/** Makes sure that this many bytes fit behind `at` in the present buffer. */
+/** Makes sure that this many bytes fit behind `at` in the present buffer, where whoever asks may write them before anything is put. */
 export function room(w: JsonWriter, bytes: number): void {
+  if (w.text !== "") encodeText(w);
+  widen(w, bytes);
+}
+
+function encodeText(w: JsonWriter): void {
+  const { text } = w;
+  w.text = "";
+  widen(w, text.length * 3);
+  w.at += w.chunk.write(text, w.at, "utf8");
+}
+
+function widen(w: JsonWriter, bytes: number): void {
   if (w.chunk.byteLength - w.at >= bytes) return;
   if (w.at > 0) {
     w.full.push(w.chunk.subarray(0, w.at));
@@ -33,14 +49,20 @@ export function room(w: JsonWriter, bytes: number): void {
 
 /** All that was written, and its length in bytes. */
 export function finishWriter(w: JsonWriter): { readonly parts: readonly Uint8Array[]; readonly length: number } {
+  if (w.text !== "") encodeText(w);
   const parts = w.at === 0 ? w.full : [...w.full, w.chunk.subarray(0, w.at)];
   return { parts, length: w.length + w.at };
 }
 
 /** Writes a piece of JSON as it is. */
 export function put(w: JsonWriter, json: string): void {
-  room(w, json.length * 3);
-  w.at += w.chunk.write(json, w.at, "utf8");
+  w.text += json;
+  if (w.text.length > TEXT_LENGTH) encodeText(w);
+}
+
+/** How much was written so far: bytes, and characters of what is not encoded yet. */
+export function written(w: JsonWriter): number {
+  return w.length + w.at + w.text.length;
 }
 
 /** Writes a string. @throws InferError invalid-argument for a lone surrogate, which has no UTF-8 */

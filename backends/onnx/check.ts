@@ -20,7 +20,7 @@ export interface Checked {
  * @throws InferError invalid-argument or unsupported, naming the input or output, what was expected and what was got
  */
 export function checkRequest(request: InferRequest, signature: Signature): Checked {
-  const specs = new Map(signature.inputs.map((spec) => [spec.name, spec]));
+  const specs = specsOf(signature);
   const given = new Set<string>();
   for (const input of request.inputs) {
     const spec = specs.get(input.name);
@@ -31,9 +31,19 @@ export function checkRequest(request: InferRequest, signature: Signature): Check
     given.add(input.name);
     checkInput(input, spec, signature.anyRank.has(spec.name));
   }
-  const missing = signature.inputs.filter((spec) => !given.has(spec.name));
-  if (missing.length > 0) throw invalid(`${missing.length === 1 ? "input" : "inputs"} ${quoted(missing)} missing`);
+  if (given.size < specs.size) {
+    const missing = signature.inputs.filter((spec) => !given.has(spec.name));
+    throw invalid(`${missing.length === 1 ? "input" : "inputs"} ${quoted(missing)} missing`);
+  }
   return { inputs: request.inputs, outputs: wantedOutputs(request, signature) };
+}
+
+const known = new WeakMap<Signature, ReadonlyMap<string, TensorSpec>>();
+
+function specsOf(signature: Signature): ReadonlyMap<string, TensorSpec> {
+  const specs = known.get(signature) ?? new Map(signature.inputs.map((spec) => [spec.name, spec]));
+  known.set(signature, specs);
+  return specs;
 }
 
 function checkInput(input: Tensor, spec: TensorSpec, anyRank: boolean): void {

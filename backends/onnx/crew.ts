@@ -81,6 +81,8 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
   const living = new Set<Link>();
   /** Given up inside a run and not ended yet: as many as there are places, then no more replacements. */
   const zombies = new Set<Link>();
+  /** Those in the places, which are asked for with each request. */
+  let links: readonly Link[] = [];
   let lastId = 0;
   let ending: PromiseWithResolvers<void> | undefined;
 
@@ -89,6 +91,11 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
     if (place?.link !== undefined) return place.link;
     throw new InferError("unavailable", "its workers are being replaced", { retryable: "later" });
   };
+
+  function seat(place: Place, link: Link | undefined): void {
+    place.link = link;
+    links = places.flatMap((each) => each.link ?? []);
+  }
 
   function spawn(place: Place): void {
     lastId += 1;
@@ -99,7 +106,7 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
       events: { ready: onReady, ran: events.ran, skipped: events.skipped, ended: onEnded },
     });
     living.add(link);
-    place.link = link;
+    seat(place, link);
     env.emit({ type: "worker-started", backend, worker: id });
     for (const entry of wanted.values())
       if (entry.places.includes(place)) void loadInto(link, entry.spec).catch(() => {});
@@ -130,7 +137,7 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
     env.log.warn({ backend, worker: link.id, reason: how.reason }, "an onnx worker was lost");
     const place = placeOf(link);
     if (place !== undefined) {
-      place.link = undefined;
+      seat(place, undefined);
       replaceAfterCrash(place, link);
     }
     events.lost(link, how);
@@ -229,14 +236,14 @@ export function openCrew(options: CrewOptions, events: CrewEvents): Crew {
   for (const place of places) spawn(place);
 
   return {
-    links: () => places.flatMap((place) => (place.link === undefined ? [] : [place.link])),
+    links: () => links,
     canServe: (session) => wanted.get(session)?.places.some((place) => place.link?.loads.has(session)) ?? false,
     load,
     unload,
     giveUp(link) {
       const place = placeOf(link);
       if (place === undefined) return;
-      place.link = undefined;
+      seat(place, undefined);
       link.state = "lost";
       env.emit({ type: "worker-lost", backend, worker: link.id, reason: "run-timeout" });
       env.log.error({ backend, worker: link.id }, "an onnx worker was given up: its run went on past runTimeout");

@@ -1,6 +1,7 @@
 // One run that somebody asked for: what is to be run, who waits for it, and how it ended.
 
 import { abortReason, type Call } from "../../core/call.ts";
+import type { Clock } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
 import { seatOf, type Waiter, type Waiting } from "../../core/limit/queue.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -44,6 +45,12 @@ export interface Job extends Waiting {
 
 /** What a job takes of its call. */
 export type JobCall = Pick<Call, "signal" | "clock" | "deadline"> & Waiter;
+
+/** The caller of a warm-up: what is too long for it is runTimeout. */
+export function nobody(clock: Clock): JobCall {
+  const { signal } = new AbortController();
+  return { signal, clock, deadline: Number.POSITIVE_INFINITY, priority: 0, purpose: "warm-up" };
+}
 
 /** @param events `left` is called at once when the caller leaves before the end; without it the job is pinned */
 export function openJob(

@@ -33,7 +33,7 @@ export interface Link {
   waiting: Job | undefined;
   /** Loads under way: meanwhile it is given no runs, which would wait behind them. */
   controls: number;
-  /** Takes back the timer of the run under way. */
+  /** Takes back the timer that looks how long its run takes. */
   stopTimer: (() => void) | undefined;
   ask(ask: Ask): Promise<Done>;
 }
@@ -115,6 +115,16 @@ export function openLink(
     events.ended(link, ending);
   });
   return link;
+}
+
+/** Whether it may be given runs. */
+export function isAble({ state, controls }: Link): boolean {
+  return state === "ready" && controls === 0;
+}
+
+/** How long its run has been under way, in milliseconds. */
+export function ranFor({ running }: Link, now: number): number {
+  return now - (running?.startedAt ?? now);
 }
 
 function lostWhile(ask: Ask, why: string): InferError {

@@ -5,8 +5,8 @@ import type { Env } from "../../core/env.ts";
 import { InferError } from "../../core/error.ts";
 import { openBuffers, type Packed, unpacked } from "./buffers.ts";
 import { type Crew, openCrew, type SessionSpec } from "./crew.ts";
-import { type Job, type JobCall, noWorker, type Order, openJob, type RunResult, workerLost } from "./job.ts";
-import type { Done, Link } from "./link.ts";
+import { type Job, nobody, noWorker, type Order, openJob, type RunResult, workerLost } from "./job.ts";
+import { type Done, isAble, type Link, ranFor } from "./link.ts";
 import type { FromWorker, SessionFacts, ToWorker } from "./messages.ts";
 import type { SpawnWorker } from "./port.ts";
 import { type OpenSlots, openSlots } from "./slots.ts";
@@ -72,20 +72,16 @@ export function openPool(options: PoolOptions): Pool {
       changed,
       ran: onRan,
       skipped: (buffer) => buffer !== undefined && buffers.keep(buffer),
-      loadFailed,
+      // a replacement cannot load what is gone from the repository, though calls to it were under way
+      loadFailed: () => refuseHopeless("no worker could load it again"),
       lost: onLost,
     },
   );
   const slots = openSlots({
-    capacity: () => crew.links().filter((link) => link.state === "ready" && link.controls === 0).length,
+    capacity: () => crew.links().reduce((able, link) => able + Number(isAble(link)), 0),
     inFlight: () => active,
     maxWaiting: maxQueue,
   });
-
-  // a replacement cannot load what is gone from the repository, though calls to it were under way
-  function loadFailed(): void {
-    refuseHopeless("no worker could load it again");
-  }
 
   function changed(): void {
     dispatch();
@@ -93,24 +89,26 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function dispatch(): void {
+    const links = crew.links();
     const now = env.clock.now();
-    const able = crew.links().filter((link) => link.state === "ready" && link.controls === 0);
-    const stuck = able.filter((link) => now - (link.running?.startedAt ?? now) > STUCK_MS);
-    const nextFor = (link: Link) => takeBackFor(link, stuck) ?? queue.take(link.sessions);
-    for (const link of able) if (link.running === undefined) give(link, nextFor(link) ?? takeBackFor(link, able));
+    for (const link of links) {
+      if (!isAble(link) || link.running !== undefined) continue;
+      give(link, takeBackFor(link, STUCK_MS, now) ?? queue.take(link.sessions) ?? takeBackFor(link, 0, now));
+    }
     // a run that waits in the worker hides the way of a message; but not behind a long run, where it would only be stuck
-    for (const link of able) {
-      if (link.port.ticket === undefined || link.running === undefined || link.waiting !== undefined) continue;
-      if (!stuck.includes(link)) give(link, nextFor(link));
+    for (const link of links) {
+      if (!isAble(link) || link.port.ticket === undefined || link.waiting !== undefined) continue;
+      if (link.running === undefined || ranFor(link, now) > STUCK_MS) continue;
+      give(link, takeBackFor(link, STUCK_MS, now) ?? queue.take(link.sessions));
     }
   }
 
-  // what waits in another worker is older than all in the queue
-  function takeBackFor(link: Link, others: readonly Link[]): Job | undefined {
-    for (const other of others) {
+  /** What waits in another worker behind a run of more than `ranMs`: it is older than all in the queue. */
+  function takeBackFor(link: Link, ranMs: number, now: number): Job | undefined {
+    for (const other of crew.links()) {
       const job = other.waiting;
-      if (other === link || job === undefined || !link.sessions.has(job.order.session)) continue;
-      if (takeBack(other)) return job;
+      if (job === undefined || other === link || !isAble(other) || ranFor(other, now) < ranMs) continue;
+      if (link.sessions.has(job.order.session) && takeBack(other)) return job;
     }
     return undefined;
   }
@@ -144,7 +142,18 @@ export function openPool(options: PoolOptions): Pool {
   function begin(link: Link, job: Job): void {
     link.running = job;
     job.startedAt = env.clock.now();
-    link.stopTimer = env.clock.after(runTimeoutMs, () => onRunTimeout(link, job));
+    if (link.stopTimer === undefined) watch(link, runTimeoutMs);
+  }
+
+  /** One timer a worker goes on over all its runs: to set and stop one for each costs more than to look once too often. */
+  function watch(link: Link, ms: number): void {
+    link.stopTimer = env.clock.after(ms, () => {
+      link.stopTimer = undefined;
+      if (link.running === undefined || link.state !== "ready") return;
+      const leftMs = runTimeoutMs - ranFor(link, env.clock.now());
+      if (leftMs > 0) watch(link, leftMs);
+      else onRunTimeout(link);
+    });
   }
 
   function onRan(link: Link, message: Ran): void {
@@ -158,8 +167,6 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function advance(link: Link): void {
-    link.stopTimer?.();
-    link.stopTimer = undefined;
     const next = link.waiting;
     link.running = undefined;
     link.waiting = undefined;
@@ -187,8 +194,7 @@ export function openPool(options: PoolOptions): Pool {
     if (active === 0) closing?.resolve();
   }
 
-  function onRunTimeout(link: Link, job: Job): void {
-    if (link.running !== job || link.state !== "ready") return;
+  function onRunTimeout(link: Link): void {
     const took = `the run took longer than ${runTimeoutMs} ms`;
     leaveLink(link, new InferError("deadline-exceeded", took, { origin: "backend" }));
     crew.giveUp(link);
@@ -206,6 +212,7 @@ export function openPool(options: PoolOptions): Pool {
   function leaveLink(link: Link, error: InferError): void {
     const { running, waiting } = link;
     link.stopTimer?.();
+    link.stopTimer = undefined;
     link.running = undefined;
     link.waiting = undefined;
     for (const job of [running, waiting]) {
@@ -250,7 +257,7 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   function runIn(link: Link, order: Order): Promise<RunResult> {
-    const { job, result } = openJob(order, nobody(env));
+    const { job, result } = openJob(order, nobody(env.clock));
     if (link.state === "ready") give(link, job);
     else job.reject(workerLost("it ended before a warm-up"));
     return result;
@@ -258,10 +265,10 @@ export function openPool(options: PoolOptions): Pool {
 
   return {
     slots,
-    async run(order, call) {
-      if (closing !== undefined) throw new InferError("unavailable", "the backend is closing");
-      if (call.signal.aborted) throw abortReason(call.signal);
-      if (!crew.canServe(order.session)) throw noWorker("none is left that has loaded it");
+    run(order, call) {
+      if (closing !== undefined) return Promise.reject(new InferError("unavailable", "the backend is closing"));
+      if (call.signal.aborted) return Promise.reject(abortReason(call.signal));
+      if (!crew.canServe(order.session)) return Promise.reject(noWorker("none is left that has loaded it"));
       const { job, result } = openJob(order, call, { left: onLeft });
       job.counted = true;
       active += 1;
@@ -290,10 +297,4 @@ export function openPool(options: PoolOptions): Pool {
       await crew.end();
     },
   };
-}
-
-// warm-ups have no caller: what is too long for them is runTimeout
-function nobody(env: Env): JobCall {
-  const { signal } = new AbortController();
-  return { signal, clock: env.clock, deadline: Number.POSITIVE_INFINITY, priority: 0, purpose: "warm-up" };
 }

@@ -2,8 +2,9 @@
 
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./messages.ts";
+import { type FromThread, readFromThread, type ThreadData, toThread } from "./rows.ts";
 import { openTicket, TICKET_BYTES, type Ticket } from "./ticket.ts";
 import { workerUrl } from "./worker-url.ts";
 
@@ -40,17 +41,34 @@ export type SpawnWorker = (name: string) => WorkerPort;
 export const spawnThread: SpawnWorker = (name) => {
   const memory = new SharedArrayBuffer(TICKET_BYTES);
   const ticket = openTicket(memory);
-  const worker = new Worker(workerUrl(), { name, workerData: { ticket: memory }, execArgv: [] });
+  // a port of our own: a Worker's looks up a variable of the environment for each message and hands it on as an event
+  const { port1: port, port2: there } = new MessageChannel();
+  const worker = new Worker(workerUrl(), {
+    name,
+    workerData: { ticket: memory, port: there } satisfies ThreadData,
+    transferList: [there],
+    execArgv: [],
+  });
+  let hear: (message: FromThread) => void = () => {};
   let error: unknown;
   worker.on("error", (thrown) => {
     error = thrown;
   });
   return {
     transfers: true,
-    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
-    onMessage: (listener) => void worker.on("message", listener),
+    post: (message, transfer = []) => port.postMessage(toThread(message), [...transfer]),
+    onMessage(listener) {
+      hear = (message) => listener(readFromThread(message));
+      port.on("message", hear);
+    },
     onEnd(listener) {
-      worker.once("exit", (code) => listener(endingOf(error === undefined && code === 0, threadReason(error, code))));
+      worker.once("exit", (code) => {
+        // what it said before its end comes first
+        for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port))
+          hear(last.message);
+        port.close();
+        listener(endingOf(error === undefined && code === 0, threadReason(error, code)));
+      });
     },
     ticket,
   };

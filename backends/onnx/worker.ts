@@ -5,13 +5,14 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
-import { parentPort, workerData } from "node:worker_threads";
+import { isMainThread, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { InferError } from "../../core/error.ts";
 import { ELEMENT_BYTES } from "../../core/tensor.ts";
 import { arrayOver, datatypeOfWord, isOrtDatatype, type NumericArray, wordOf } from "./datatypes.ts";
 import { faultOf } from "./faults.ts";
 import type { FromWorker, SessionFacts, SessionOptions, ToWorker, ValueFacts, WireTensor } from "./messages.ts";
+import { fromThread, readToThread, type ThreadData, type ToThread } from "./rows.ts";
 import { fromStrings, toStrings } from "./texts.ts";
 import { openTicket } from "./ticket.ts";
 
@@ -23,13 +24,14 @@ Reflect.deleteProperty(globalThis, "Float16Array");
 env.logLevel = "fatal";
 
 const READ_BYTES = 64 * 1024 * 1024;
-const inThread = parentPort !== null;
-const ticket = inThread ? openTicket((workerData as { readonly ticket: SharedArrayBuffer }).ticket) : undefined;
+/** Absent in a child process, which has a channel instead. */
+const thread = isMainThread ? undefined : (workerData as ThreadData);
+const ticket = thread && openTicket(thread.ticket);
 const sessions = new Map<string, InferenceSession>();
 
 function say(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
-  if (parentPort !== null) parentPort.postMessage(message, [...new Set(transfer)]);
-  else process.send?.(message);
+  if (thread === undefined) process.send?.(message);
+  else thread.port.postMessage(fromThread(message), [...new Set(transfer)]);
 }
 
 async function handle(message: ToWorker): Promise<void> {
@@ -171,7 +173,7 @@ function runSession(session: InferenceSession, feeds: Record<string, OrtTensor>,
 // the buffer that came with the inputs and goes back with the answer; a child process got copies, which nobody wants back
 function lentBuffer(inputs: readonly WireTensor[]): ArrayBuffer | undefined {
   const buffer = inputs[0]?.data.buffer;
-  return inThread && buffer instanceof ArrayBuffer ? buffer : undefined;
+  return thread !== undefined && buffer instanceof ArrayBuffer ? buffer : undefined;
 }
 
 function toOrt(input: WireTensor): OrtTensor {
@@ -229,8 +231,8 @@ function take(message: ToWorker): void {
   else last = last.then(() => handle(message));
 }
 
-if (parentPort !== null) {
-  parentPort.on("message", take);
+if (thread !== undefined) {
+  thread.port.on("message", (message: ToThread) => take(readToThread(message)));
 } else {
   process.on("message", take);
   // the gateway itself has gone: between runs, since a run keeps the event from being seen

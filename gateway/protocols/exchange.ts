@@ -15,7 +15,7 @@ import { type InferRequest, type InferStream, type ModelRef, type Reply, whenEnd
 import type { Facts } from "../../core/trace.ts";
 import { type Decoder, type Recalled, recall } from "./recall.ts";
 import { kindOf } from "./unread.ts";
-import { describeDecisions, headersOfWay } from "./way.ts";
+import { describeDecisions, headersOfWay, NO_WAY } from "./way.ts";
 
 /** What a decoder makes of a request: the question, what concerns its caller, and how the answer is to look. */
 export interface Decoded<Form> {
@@ -37,7 +37,9 @@ export async function exchange<Form>(wire: WireRequest, planes: Planes, codec: C
   let call: OwnedCall;
   try {
     recalled = await recall(wire, planes, codec);
-    call = openCall({ ...callInit(wire, planes, codec.protocol), ...callerLimits(wire, recalled.decoded.hints) });
+    const init = callInit(wire, planes, codec.protocol);
+    const limits = callerLimits(wire, recalled.decoded.hints);
+    call = openCall(limits === NO_LIMITS ? init : { ...init, ...limits });
   } catch (error) {
     return undecodable(error, { wire, planes, codec });
   }
@@ -112,12 +114,12 @@ function untilRead(parts: AsyncIterable<Uint8Array>, call: OwnedCall): AsyncIter
   return whenEnded(parts, () => call.end());
 }
 
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();
-
 /** The protocol's own headers win over those that a backend may tell the caller. */
 function withHeaders(reply: WireReply, call: Call, planes: Planes): WireReply {
-  const { headers = NO_HEADERS } = call.trace.facts;
-  return { ...reply, headers: { ...Object.fromEntries(headers), ...reply.headers, ...headersOfWay(call, planes) } };
+  const { headers } = call.trace.facts;
+  const way = headersOfWay(call, planes);
+  if (headers === undefined && way === NO_WAY) return reply;
+  return { ...reply, headers: { ...Object.fromEntries(headers ?? []), ...reply.headers, ...way } };
 }
 
 interface Undecodable<Form> {
@@ -146,14 +148,25 @@ function undecodable<Form>(error: unknown, at: Undecodable<Form>): WireReply {
   return { ...codec.fail(error), about: name === undefined ? said : { model: name, ...said } };
 }
 
+/** Of a caller who asks for nothing. */
+const NO_LIMITS: Partial<CallInit> = {};
+
 /** What the caller asks for itself; of several limits the shortest. @throws InferError invalid-argument */
 export function callerLimits(wire: Pick<WireRequest, "headers" | "timeoutMs">, hints: Hints): Partial<CallInit> {
-  const limits = [wire.timeoutMs, hints.timeoutMs, headerMs(wire, "x-request-timeout-ms"), headerMs(wire, "timeout")];
-  const timeoutMs = Math.min(...limits.map((limit) => limit ?? Number.POSITIVE_INFINITY));
+  const timeoutMs = Math.min(
+    wire.timeoutMs ?? Number.POSITIVE_INFINITY,
+    hints.timeoutMs ?? Number.POSITIVE_INFINITY,
+    headerMs(wire, "x-request-timeout-ms"),
+    headerMs(wire, "timeout"),
+  );
+  const { priority, sequence, sluice } = hints;
+  if (timeoutMs === Number.POSITIVE_INFINITY && priority === undefined && sequence === undefined && sluice.size === 0) {
+    return NO_LIMITS;
+  }
   return {
     ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),
-    ...(hints.priority === undefined ? {} : { priority: hints.priority }),
-    ...(hints.sequence === undefined ? {} : { sequence: hints.sequence }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(sequence === undefined ? {} : { sequence }),
     ...cacheWish(hints),
   };
 }
@@ -167,9 +180,9 @@ function cacheWish({ sluice }: Hints): { readonly cache?: CacheWish } {
   throw invalid(`parameter sluice_cache: expected ${WISHES.join(", ")}, got ${JSON.stringify(String(said))}`);
 }
 
-function headerMs(wire: Pick<WireRequest, "headers">, name: string): number | undefined {
+function headerMs(wire: Pick<WireRequest, "headers">, name: string): number {
   const text = wire.headers.get(name);
-  if (text === undefined) return undefined;
+  if (text === undefined) return Number.POSITIVE_INFINITY;
   const ms = text.trim() === "" ? Number.NaN : Number(text);
   if (Number.isFinite(ms) && ms > 0) return ms;
   throw invalid(`header ${name}: expected milliseconds greater than 0, got "${text}"`);
@@ -181,11 +194,16 @@ interface End {
   readonly error?: unknown;
 }
 
+const OK = { code: "ok" };
+
 function about(model: ModelRef, call: Call, { planes, error }: End): Readonly<Record<string, unknown>> {
-  const how = error === undefined ? { code: "ok" } : faultFields(error);
   // a way that no line tells is not put into words
   const route = error !== undefined || tellsRequests(planes) ? describeDecisions(call.trace.decisions) : "";
-  return { model: model.name, ...rounded(call.trace.facts), ...how, ...(route === "" ? {} : { route }) };
+  const fields: Record<string, unknown> = { model: model.name };
+  tellFacts(call.trace.facts, fields);
+  Object.assign(fields, error === undefined ? OK : faultFields(error));
+  if (route !== "") fields.route = route;
+  return fields;
 }
 
 /** Whether the log has a line for a request that is answered. */
@@ -194,14 +212,14 @@ function tellsRequests({ env }: Planes): boolean {
   return level === "info" || level === "debug";
 }
 
-/** The facts with their times to the microsecond, as a person reads them. */
-function rounded({ headers: _, ...facts }: Facts): Facts {
-  const { queuedMs, ranMs } = facts;
-  return {
-    ...facts,
-    ...(queuedMs === undefined ? {} : { queuedMs: Math.round(queuedMs * 1000) / 1000 }),
-    ...(ranMs === undefined ? {} : { ranMs: Math.round(ranMs * 1000) / 1000 }),
-  };
+/** The facts as a person reads them, with times to the microsecond. */
+function tellFacts(facts: Facts, fields: Record<string, unknown>): void {
+  let name: keyof Facts;
+  for (name in facts) {
+    const said = facts[name];
+    if (name === "queuedMs" || name === "ranMs") fields[name] = Math.round((said as number) * 1000) / 1000;
+    else if (name !== "headers") fields[name] = said;
+  }
 }
 
 function faultFields(error: unknown) {

@@ -7,6 +7,7 @@ import type { ModelRef, Reply } from "../../core/request.ts";
 import { type AnswerForm, decodeRequest, encodeResponse, parseHeaderLength } from "../../wire/oip-binary.ts";
 import { encodeModelMetadata, encodeServerMetadata } from "../../wire/oip-metadata.ts";
 import { decodeRawRequest } from "../../wire/oip-raw.ts";
+import { findWritten, keepWritten } from "../../wire/oip-written.ts";
 import { type Codec, type Decoded, exchange } from "./exchange.ts";
 import { regionsOf } from "./triton/allowed.ts";
 import { type Classes, classesOf } from "./triton/classify.ts";
@@ -212,11 +213,16 @@ async function encode(
   const small = finished.outputs.every(
     ({ name, data }) => data.byteLength <= SMALL_BYTES || (binary.get(name) ?? binaryByDefault),
   );
-  const asked = regions === undefined ? answer : { ...answer, regions };
-  const { parts, headerLength } = await at.planes.run(
-    encodeResponse(finished, { form: asked, ...(id === undefined ? {} : { id }) }),
-    { small, signal: at.call.signal },
-  );
+  const written = { response: finished, form: regions === undefined ? answer : { ...answer, regions }, id };
+  const { heads } = at.planes;
+  let body = heads && findWritten(written, heads);
+  if (body === undefined) {
+    const { form: asked } = written;
+    const encoding = encodeResponse(finished, { form: asked, ...(id === undefined ? {} : { id }) });
+    body = await at.planes.run(encoding, { small, signal: at.call.signal });
+    if (heads !== undefined) keepWritten(written, body, heads);
+  }
+  const { parts, headerLength } = body;
   const headers: Record<string, string> =
     headerLength === undefined
       ? { "content-type": "application/json" }

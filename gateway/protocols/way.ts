@@ -14,6 +14,8 @@ const ASKED = "sluice-explain";
 const WAY = "sluice-path";
 const FALLBACK = "sluice-fallback";
 const CACHE = "sluice-cache";
+/** Of an answer that has nothing to say of its way. */
+export const NO_WAY: Readonly<Record<string, string>> = {};
 /** Clients and proxies refuse longer headers. */
 const MAX_LENGTH = 4096;
 
@@ -22,14 +24,14 @@ const MAX_LENGTH = 4096;
  * asks for it. `age` is in whole seconds. Source: RFC 9111, 5.1.
  */
 export function headersOfWay(call: Call, planes: Pick<Planes, "tester">): Readonly<Record<string, string>> {
-  const { facts, decisions } = call.trace;
+  const { facts } = call.trace;
   const asked = call.headers.get(ASKED) === "1" && planes.tester(call);
-  if (!asked && facts.fallback === undefined && facts.cache === undefined) return {};
+  if (!asked && facts.fallback === undefined && facts.cache === undefined) return NO_WAY;
   return {
     ...(facts.cache === undefined ? {} : { [CACHE]: facts.cache }),
     ...(facts.ageMs === undefined ? {} : { age: String(Math.floor(facts.ageMs / 1000)) }),
     ...(facts.fallback === undefined ? {} : { [FALLBACK]: headerText(facts.fallback) }),
-    ...(asked ? { [WAY]: headerText(describeDecisions(decisions)) } : {}),
+    ...(asked ? { [WAY]: headerText(describeDecisions(call.trace.decisions)) } : {}),
   };
 }
 

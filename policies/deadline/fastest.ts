@@ -17,6 +17,11 @@ type Times = Float64Array;
 
 const none = (): Times => new Float64Array(SIZES).fill(Number.POSITIVE_INFINITY);
 
+/** The largest power of two that is not above it, by its exponent; sizes beyond the last are the last. */
+function powerOf(elements: number): number {
+  return elements >= 2 ** (SIZES - 1) ? SIZES - 1 : 31 - Math.clz32(Math.max(1, elements));
+}
+
 export function openFastest(clock: Clock): Fastest {
   let [now, before]: [Times, Times] = [none(), none()];
   let since = clock.now();
@@ -31,12 +36,12 @@ export function openFastest(clock: Clock): Fastest {
     answered(elements, ms) {
       age();
       // one that is larger says nothing of one that is smaller: its size is rounded up, the asked one down
-      const size = Math.min(SIZES - 1, Math.ceil(Math.log2(Math.max(1, elements))));
+      const size = elements <= 1 ? 0 : Math.min(SIZES - 1, powerOf(elements - 1) + 1);
       now[size] = Math.min(now[size] ?? ms, ms);
     },
     msFor(elements) {
       age();
-      const size = Math.min(SIZES - 1, Math.floor(Math.log2(Math.max(1, elements))));
+      const size = powerOf(elements);
       let least = Number.POSITIVE_INFINITY;
       for (let i = 0; i <= size; i += 1) least = Math.min(least, now[i] ?? least, before[i] ?? least);
       return least === Number.POSITIVE_INFINITY ? undefined : least;

@@ -5,7 +5,7 @@ import { formatMistake } from "../../config/mistakes.ts";
 import type { Env } from "../../core/env.ts";
 import { type Assembly, assemble } from "../../gateway/assemble.ts";
 import { openBudget } from "../../gateway/budget.ts";
-import { systemClock, systemEnv } from "../../gateway/env.ts";
+import { loopCount, systemClock, systemEnv } from "../../gateway/env.ts";
 import { openHttp } from "../../gateway/http.ts";
 import { openIntake } from "../../gateway/intake.ts";
 import { kinds } from "../../gateway/kinds.ts";
@@ -51,7 +51,7 @@ export async function openSwapped(yaml: string): Promise<SwappedGateway> {
     hold: () => ({ planes: tree.planes, release: () => {} }),
     limits,
     budget: openBudget(2 ** 28),
-    intake: openIntake(systemClock),
+    intake: openIntake({ clock: systemClock, loops: loopCount }),
     env,
   });
   const agent = keptConnections(CALLERS + 1);

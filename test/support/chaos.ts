@@ -5,6 +5,7 @@ import { loadConfig } from "../../config/load.ts";
 import { formatMistake } from "../../config/mistakes.ts";
 import type { BackendKind } from "../../core/backend.ts";
 import { openBudget } from "../../gateway/budget.ts";
+import { loopCount } from "../../gateway/env.ts";
 import { openGrpc } from "../../gateway/grpc.ts";
 import { openHttp } from "../../gateway/http.ts";
 import { openIntake } from "../../gateway/intake.ts";
@@ -85,7 +86,7 @@ export async function openChaosGateway(options: ChaosOptions): Promise<ChaosGate
     hold: trees.hold,
     limits: config.limits,
     budget: openBudget(2 ** 28),
-    intake: openIntake(env.clock),
+    intake: openIntake({ clock: env.clock, loops: loopCount }),
     env,
   };
   const of = (listener: "http" | "grpc") => protocols.filter((one) => one.listener === listener);

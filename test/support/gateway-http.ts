@@ -3,7 +3,7 @@
 import { asInferError, type Code, type InferError } from "../../core/error.ts";
 import type { Planes, Protocol, WireReply, WireRequest } from "../../core/protocol.ts";
 import { type Budget, openBudget } from "../../gateway/budget.ts";
-import { systemClock } from "../../gateway/env.ts";
+import { loopCount, systemClock } from "../../gateway/env.ts";
 import { openHttp } from "../../gateway/http.ts";
 import { openIntake } from "../../gateway/intake.ts";
 import type { Listener } from "../../gateway/listener.ts";
@@ -71,7 +71,7 @@ export async function openEcho(options: EchoOptions = {}): Promise<EchoServer> {
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
     },
     budget,
-    intake: openIntake(systemClock),
+    intake: openIntake({ clock: systemClock, loops: loopCount }),
     env,
   });
   return {

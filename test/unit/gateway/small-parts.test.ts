@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InferError } from "../../../core/error.ts";
 import { openBudget } from "../../../gateway/budget.ts";
+import { loopCount } from "../../../gateway/env.ts";
 import { requestId, traceparent } from "../../../gateway/identity.ts";
 import { openIntake } from "../../../gateway/intake.ts";
 import { openSlicer } from "../../../gateway/slicer.ts";
@@ -108,16 +109,35 @@ describe("the intake", () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   test("bytes beyond a turn's share wait for the next", async () => {
-    const intake = openIntake(fakeClock());
+    let round = 7;
+    const intake = openIntake({ clock: fakeClock(), loops: () => round });
     expect([intake.took(900_000), intake.took(140_000), intake.took(10_000)]).toEqual([false, false, true]);
-    await turn();
+    await intake.nextTurn();
     expect(intake.took(900_000)).toBe(false);
+    // what was resumed at the end of a round has its share together with what the next round finds
+    round += 1;
+    expect(intake.took(900_000)).toBe(true);
+    round += 1;
+    expect(intake.took(900_000)).toBe(false);
+  });
+
+  test("a turn begins when its round of the loop first finds something", () => {
+    const clock = fakeClock();
+    let round = 1;
+    const intake = openIntake({ clock, loops: () => round });
+    clock.advance(5);
+    expect([intake.began(), intake.crowded()]).toEqual([5, false]);
+    clock.advance(1);
+    expect([intake.began(), intake.crowded()]).toEqual([5, true]);
+    round += 1;
+    clock.advance(5);
+    expect([intake.crowded(), intake.began()]).toEqual([false, 11]);
   });
 
   /** Requests that each take `ms` of a turn; `let down` hears of those that waited too long. */
   function crowd(ms: number, patienceMs?: number) {
     const clock = fakeClock();
-    const intake = openIntake(clock, patienceMs);
+    const intake = openIntake({ clock, loops: loopCount, ...(patienceMs === undefined ? {} : { patienceMs }) });
     const begun: number[] = [];
     const letDown: number[] = [];
     const request = async (n: number) => {

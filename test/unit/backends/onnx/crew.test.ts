@@ -110,15 +110,19 @@ describe("a run past runTimeout", () => {
     expect(crew.workers).toHaveLength(2);
   });
 
-  it("counts from the run's own start, not from when it was posted behind another", async () => {
+  it("counts from the run's own start, not from when it was posted behind another or when another began", async () => {
     const { ask, crew, env, rest } = await bench();
-    const [first, second] = [ask("a", 1), ask("a", 2)];
-    env.clock.advance(9_000);
-    crew.workers[0]?.finish();
-    env.clock.advance(9_000);
-    crew.workers[0]?.finish();
+    const all = [ask("a", 1), ask("a", 2), ask("a", 3)];
+    for (const ms of [9_000, 9_000]) {
+      env.clock.advance(ms);
+      crew.workers[0]?.finish();
+    }
+    env.clock.advance(9_999);
     await rest();
-    expect([first.state, second.state]).toEqual(["answered", "answered"]);
+    expect(all.map(({ state }) => state)).toEqual(["answered", "answered", "waiting"]);
+    env.clock.advance(1);
+    await rest();
+    expect(all[2]?.state).toBe("deadline-exceeded");
   });
 
   it("replaces as many workers as there are places, then fails fast until one comes back", async () => {

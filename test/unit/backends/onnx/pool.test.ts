@@ -177,12 +177,17 @@ describe("callers who leave", () => {
     ]);
   });
 
-  it("their timers and listeners go with them", async () => {
+  it("their timers and listeners go with them, and one timer a worker goes on until it finds nothing running", async () => {
     const { ask, crew, rest, env } = await bench();
-    const asked = ask("a");
-    crew.workers[0]?.finish();
-    await rest();
-    asked.call.end();
+    for (let n = 0; n < 3; n += 1) {
+      const asked = ask("a");
+      crew.workers[0]?.finish();
+      await rest();
+      asked.call.end();
+      expect(env.clock.pending).toBe(1);
+    }
+    // runTimeout
+    env.clock.advance(10_000);
     expect(env.clock.pending).toBe(0);
   });
 });
