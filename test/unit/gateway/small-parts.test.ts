@@ -35,7 +35,11 @@ describe("identity", () => {
   test("a sane id is kept, anything else is replaced", () => {
     expect(requestId("abc-123")).toBe("abc-123");
     for (const bad of [undefined, "", "a b", "a\nb", "é", "x".repeat(129)])
-      expect(requestId(bad)).toMatch(/^[0-9a-f-]{36}$/);
+      expect(requestId(bad)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+
+  test("no two of 10,000 made ids are equal", () => {
+    expect(new Set(Array.from({ length: 10_000 }, () => requestId(undefined))).size).toBe(10_000);
   });
 
   test("a valid trace context is kept, an invalid one is replaced by a valid one", () => {
