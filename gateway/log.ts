@@ -43,11 +43,20 @@ function jsonLog(level: LogLevel): ProcessLog {
   let now = 0;
   const logger = pino({ level, base: null, timestamp: () => `,"time":"${isoTime(now)}"` }, stream);
   const writeHeld = () => {
-    for (const line of held) {
+    for (const line of held.splice(0)) {
       now = line.at;
       write(logger, line);
     }
-    held.length = 0;
+  };
+  // pino flushes the stream when the process ends, and what is held has to be there by then
+  const { flush, flushSync } = stream;
+  stream.flush = (done) => {
+    writeHeld();
+    flush.call(stream, done);
+  };
+  stream.flushSync = () => {
+    writeHeld();
+    flushSync.call(stream);
   };
   // by a timer that runs only while lines are held: sonic-boom's own would wake a process that has nothing to say
   let isDue = false;
@@ -56,7 +65,6 @@ function jsonLog(level: LogLevel): ProcessLog {
     isDue = true;
     systemClock.after(FLUSH_MS, () => {
       isDue = false;
-      writeHeld();
       stream.flush();
     });
   };
@@ -66,10 +74,7 @@ function jsonLog(level: LogLevel): ProcessLog {
       if (held.length >= HOLD_LINES) writeHeld();
       flushSoon();
     },
-    flush() {
-      writeHeld();
-      stream.flushSync();
-    },
+    flush: () => stream.flushSync(),
     beforeLevel: writeHeld,
   });
 }
