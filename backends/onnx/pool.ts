@@ -103,7 +103,7 @@ export function openPool(options: PoolOptions): Pool {
     }
   }
 
-  /** What waits in another worker behind a run of more than `ranMs`: it is older than all in the queue. */
+  /** What waits in another worker behind a run of at least `ranMs`: it is older than all in the queue. */
   function takeBackFor(link: Link, ranMs: number, now: number): Job | undefined {
     for (const other of crew.links()) {
       const job = other.waiting;

@@ -208,15 +208,15 @@ async function encode(
     );
   const { id, answer, classes } = form;
   const { reply: finished, regions } = await finishOutputs(reply, { classes, regions: answer.regions }, at);
-  const { binary, binaryByDefault } = answer;
-  // a blob goes as it lies; what is written as JSON takes its time
-  const small = finished.outputs.every(
-    ({ name, data }) => data.byteLength <= SMALL_BYTES || (binary.get(name) ?? binaryByDefault),
-  );
   const written = { response: finished, form: regions === undefined ? answer : { ...answer, regions }, id };
   const { heads } = at.planes;
   let body = heads && findWritten(written, heads);
   if (body === undefined) {
+    const { binary, binaryByDefault } = answer;
+    // a blob goes as it lies; what is written as JSON takes its time
+    const small = finished.outputs.every(
+      ({ name, data }) => data.byteLength <= SMALL_BYTES || (binary.get(name) ?? binaryByDefault),
+    );
     const { form: asked } = written;
     const encoding = encodeResponse(finished, { form: asked, ...(id === undefined ? {} : { id }) });
     body = await at.planes.run(encoding, { small, signal: at.call.signal });
